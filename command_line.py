@@ -1,0 +1,91 @@
+"""What every command shares: one-line errors, progress, and quiet libraries."""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+
+
+class UserError(Exception):
+    """A mistake of the user: the message is one line that names the thing and what to do."""
+
+
+def run(main):
+    """Run a command's ``main`` and end the process with its exit code.
+
+    A `UserError` is one line on stderr and exit code 2; Ctrl-C is one line and 130;
+    a reader that closes the pipe early (``| head``) ends the command silently.
+    """
+    name = os.path.basename(sys.argv[0])
+    try:
+        sys.exit(main())
+    except UserError as error:
+        print(f"{name}: error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt as stop:
+        print(f"\n{name}: {str(stop) or 'stopped'}", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def say(text):
+    """Print a line of talk on stderr, where it does not mix with results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def progress(items, total, what, every=10.0):
+    """Iterate over ``items`` and show how far along they are on stderr.
+
+    A tqdm bar on a terminal; elsewhere (a log, a pipe) a plain line each ``every`` seconds.
+    """
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(items, total=total, unit=f" {what}", dynamic_ncols=True, file=sys.stderr)
+        return
+    last = time.monotonic()
+    for count, item in enumerate(items, 1):
+        yield item
+        if time.monotonic() - last >= every:
+            last = time.monotonic()
+            say(f"{count} of {total} {what}")
+
+
+def quiet_tensorflow():
+    """Keep TensorFlow's start-up talk off the terminal; call it before the first import."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextlib.contextmanager
+def whole_file(path):
+    """Yield a temporary path beside ``path``; rename it onto ``path`` only on success.
+
+    Whatever goes wrong, Ctrl-C included, no file under the final name is left incomplete.
+    """
+    partial = path.with_name(path.name + ".part")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def number_between(low, high, kind=float):
+    """An argparse ``type`` that accepts a number of ``kind`` from ``low`` to ``high``."""
+    import argparse
+
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            name = "a whole number" if kind is int else "a number"
+            limit = f"from {low} up" if high == float("inf") else f"from {low} to {high}"
+            raise argparse.ArgumentTypeError(f"must be {name} {limit}, received {text!r}")
+        return value
+
+    return parse

@@ -1,0 +1,249 @@
+"""The face database: a MATLAB file of face crops with their ages and genders.
+
+Written as MATLAB 7.3, which is HDF5 behind a 512-byte header: any size, appended as a stream,
+and under its final name only when complete. The original's MATLAB 5 files are read too.
+MATLAB's ``load`` and h5py both open it; MATLAB shows the axes of an array in reverse order.
+"""
+
+import contextlib
+import datetime
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from command_line import UserError, whole_file
+
+GENDER_ORDER = "female,male"
+BATCH = 256  # rows that are written at once
+# One image is one chunk: training reads rows in random order, and a chunk is read whole.
+# benchmarks/database_chunks.py compares the sizes.
+CHUNK = 1
+
+
+class DatabaseWriter:
+    """Appends faces to an open database; made by `create`."""
+
+    def __init__(self, file, img_size):
+        self._file = file
+        self._rows = 0
+        self._sources = []
+        self._datasets = {
+            "image": self._growing("image", (img_size, img_size, 3), np.uint8, CHUNK),
+            "gender": self._growing("gender", (1,), np.uint8, 4096),
+            "age": self._growing("age", (1,), np.uint8, 4096),
+            "group": self._growing("group", (1,), np.uint32, 4096),
+            "sha256": self._growing("sha256", (32,), np.uint8, 1024),
+            "source": self._growing("source", (1,), np.uint16, 16384),
+        }
+        self._pending = {name: [] for name in self._datasets}
+
+    def _growing(self, name, shape, dtype, chunk):
+        dataset = self._file.create_dataset(
+            name, (0, *shape), dtype, maxshape=(None, *shape), chunks=(chunk, *shape)
+        )
+        kind = "char" if name == "source" else np.dtype(dtype).name
+        dataset.attrs["MATLAB_class"] = np.bytes_(kind)
+        if kind == "char":
+            dataset.attrs["MATLAB_int_decode"] = np.int32(2)
+        return dataset
+
+    def append(self, image, gender, age, group, sha256, source):
+        """Add one face.
+
+        Args:
+            image: (img_size, img_size, 3) uint8 BGR.
+            gender: 0 female, 1 male.
+            age: 0 to 100 years.
+            group: number shared by the rows that show one and the same picture.
+            sha256: digest (32 bytes) of the file that the face comes from.
+            source: name of that file.
+        """
+        row = {"image": image, "gender": [gender], "age": [age], "group": [group]}
+        row["sha256"] = np.frombuffer(sha256, np.uint8)
+        for name, value in row.items():
+            self._pending[name].append(value)
+        self._pending["source"].extend(f"{source}\n".encode("utf-16-le", "surrogateescape"))
+        self._rows += 1
+        if self._rows % BATCH == 0:
+            self.flush()
+
+    def flush(self):
+        """Write out the rows that are held back."""
+        for name, values in self._pending.items():
+            if not values:
+                continue
+            if name == "source":
+                rows = np.frombuffer(bytes(values), "<u2")[:, None]
+            else:
+                rows = np.asarray(values)
+            dataset = self._datasets[name]
+            start = len(dataset)
+            dataset.resize(start + len(rows), axis=0)
+            dataset[start:] = rows
+            values.clear()
+
+
+@contextlib.contextmanager
+def create(path, img_size, db, min_score, crop, margin=None, resize="linear"):
+    """Open a new database for writing and yield its `DatabaseWriter`.
+
+    Args:
+        path: the file; it appears only when the block ends without an error.
+        img_size: side of the faces in pixels.
+        db: name of the dataset: "imdb", "wiki" or "utk".
+        min_score: the least detector score of the faces that were taken, -1 where there is none.
+        crop: how the faces are cut, "margin" or "aligned".
+        margin: margin around the face box, in parts of its sides, where crop is "margin".
+        resize: OpenCV's filter.
+    """
+    import h5py
+
+    path = Path(path)
+    with whole_file(path) as partial:
+        with h5py.File(partial, "w", userblock_size=512) as file:
+            for name, value in (("img_size", img_size), ("min_score", min_score)):
+                dataset = file.create_dataset(name, data=np.array([[value]], np.float64))
+                dataset.attrs["MATLAB_class"] = np.bytes_("double")
+            texts = {"db": db, "gender_order": GENDER_ORDER, "crop": crop, "resize": resize}
+            if crop == "margin":
+                texts["margin"] = str(margin)
+            for name, value in texts.items():
+                codes = np.frombuffer(value.encode("utf-16-le"), "<u2")[:, None]
+                dataset = file.create_dataset(name, data=codes)
+                dataset.attrs["MATLAB_class"] = np.bytes_("char")
+                dataset.attrs["MATLAB_int_decode"] = np.int32(2)
+            writer = DatabaseWriter(file, img_size)
+            yield writer
+            writer.flush()
+        with open(partial, "r+b") as file:
+            file.write(_matlab_header())
+
+
+def _matlab_header():
+    """The 128 bytes by which MATLAB knows a 7.3 file, padded to the user block."""
+    when = datetime.datetime.now().strftime("%a %b %d %H:%M:%S %Y")
+    text = f"MATLAB 7.3 MAT-file, Platform: GLNXA64, Created on: {when} HDF5 schema 1.00 ."
+    header = text.encode().ljust(116) + bytes(8) + b"\x00\x02" + b"IM"
+    return header.ljust(512, b"\0")
+
+
+class FaceDatabase:
+    """A database that is read row by row; only labels are held in memory.
+
+    Attributes:
+        images: (N, S, S, 3) uint8 BGR; slice it to read.
+        genders: (N,) int, 0 female, 1 male.
+        ages: (N,) int, years.
+        groups: (N,) int; rows that show one picture share a number.
+        img_size: S, pixels.
+        db, crop, margin, resize: as in `create`; margin is None where it does not apply.
+        min_score: number.
+    """
+
+    def __init__(self, path):
+        """Open a database. Raises `UserError` where the file is not one."""
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise UserError(
+                f"{path} does not exist: make a database with create_db.py or create_db_utkface.py"
+            )
+        import h5py
+
+        try:
+            if h5py.is_hdf5(self.path):
+                self._open_hdf5(h5py.File(self.path, "r"))
+            else:
+                self._open_matlab5()
+        except (KeyError, ValueError, OSError, NotImplementedError) as error:
+            raise UserError(
+                f"{path} is not a face database, or is incomplete: make it again with "
+                "create_db.py or create_db_utkface.py"
+            ) from error
+        if not len(self.images) == len(self.genders) == len(self.ages) == len(self.groups):
+            raise UserError(f"{path} is damaged: its images and labels differ in number")
+
+    def __len__(self):
+        return len(self.ages)
+
+    def _open_hdf5(self, file):
+        def text(name, otherwise=None):
+            if name not in file:
+                return otherwise
+            return file[name][...].astype("<u2").tobytes().decode("utf-16-le")
+
+        self._file = file
+        self.images = file["image"]
+        self.genders = file["gender"][...].reshape(-1).astype(int)
+        self.ages = file["age"][...].reshape(-1).astype(int)
+        self.groups = file["group"][...].reshape(-1).astype(int)
+        self.img_size = int(file["img_size"][0, 0])
+        self.min_score = float(file["min_score"][0, 0])
+        self.db = text("db")
+        self.crop = text("crop")
+        margin = text("margin")
+        self.margin = None if margin is None else float(margin)
+        self.resize = text("resize", "linear")
+        if text("gender_order", GENDER_ORDER) != GENDER_ORDER:
+            self.genders = 1 - self.genders
+
+    def _open_matlab5(self):
+        import scipy.io
+
+        file = scipy.io.loadmat(self.path)
+        self._file = None
+        self.images = file["image"]
+        self.genders = file["gender"].reshape(-1).astype(int)
+        self.ages = file["age"].reshape(-1).astype(int)
+        self.groups = np.arange(len(self.ages))
+        self.img_size = int(file["img_size"].item())
+        self.min_score = float(file["min_score"].item())
+        self.db = str(file["db"].item()).strip()
+        self.resize = "linear"
+        if self.db == "utk":  # the original kept UTKFace's own order, 0 male
+            self.genders = 1 - self.genders
+        self.crop = "aligned" if self.db == "utk" else "margin"
+        self.margin = None if self.db == "utk" else 0.4
+
+    def sources(self):
+        """File name of each row; raises `UserError` where the database does not record them."""
+        if self._file is None or "source" not in self._file:
+            raise UserError(f"{self.path} does not record the names of its pictures")
+        text = self._file["source"][...].astype("<u2").tobytes()
+        return text.decode("utf-16-le", "surrogatepass").split("\n")[:-1]
+
+    def split(self, validation, test, seed):
+        """Rows for training, validation and test; see `split`."""
+        return split(self._digests(), self.groups, validation, test, seed)
+
+    def _digests(self):
+        """SHA-256 of each row's file; of its pixels in the original's databases."""
+        if self._file is not None:
+            return [row.tobytes() for row in self._file["sha256"][...]]
+        return [hashlib.sha256(image.tobytes()).digest() for image in self.images]
+
+
+def split(digests, groups, validation, test, seed):
+    """Divide rows at random but for good: neither their order nor the machine matters.
+
+    A row's part is decided by a hash of the seed and of the SHA-256 of the first file in its
+    group, so that copies of a picture are never on two sides.
+
+    Args:
+        digests: N digests of 32 bytes.
+        groups: (N,) group numbers.
+        validation, test: parts of the whole, 0 to 1.
+        seed: any integer.
+
+    Returns:
+        Three sorted arrays of row numbers: training, validation, test.
+    """
+    first = {}
+    place = np.empty(len(groups))
+    for row, group in enumerate(groups):
+        digest = digests[first.setdefault(group, row)]
+        draw = hashlib.sha256(f"{seed}:{digest.hex()}".encode()).digest()
+        place[row] = int.from_bytes(draw[:8], "big") / 2**64
+    held = place < validation
+    tested = ~held & (place >= 1 - test)
+    return np.flatnonzero(~held & ~tested), np.flatnonzero(held), np.flatnonzero(tested)

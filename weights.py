@@ -1,0 +1,348 @@
+"""Weight files: find or download them, read and write them, and say what is in them.
+
+    python3 weights.py pretrained_models/wide_resnet_16_1.hdf5
+
+Files are in Keras 2's HDF5 layout, which the original program reads and writes. Only numbers
+and short texts are read from a file, never code, so that a file from a stranger is safe to open.
+Files written here carry attributes that describe them (see `Description`).
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import hashlib
+import os
+from pathlib import Path
+
+from command_line import UserError, progress, run, say, whole_file
+from wide_resnet import AGE_CLASSES, DEPTH, GENDER_CLASSES, IMAGE_SIZE, WIDTH
+
+FOLDER = Path(__file__).resolve().parent / "pretrained_models"
+SHIPPED = "wide_resnet_16_1.hdf5"
+RELEASE = "https://github.com/yu4u/age-gender-estimation/releases/download/v0.5/"
+PUBLISHED = {
+    "weights.28-3.73.hdf5": {
+        "md5": "fbe63257a054c1c5466cfd7bf14646d6",
+        "gender_order": "female,male",
+        "data": "IMDB-WIKI (imdb)",
+        "terms": "academic research only",
+    },
+    "weights.29-3.76_utk.hdf5": {
+        "md5": None,  # none was published: the size and the arrays are checked instead
+        "gender_order": "male,female",
+        "data": "UTKFace",
+        "terms": "non-commercial research only",
+    },
+}
+MARGIN = 0.4
+CROPS = ("margin", "aligned")
+GENDER_ORDERS = ("female,male", "male,female")
+
+
+@dataclasses.dataclass
+class Description:
+    """What a weight file says of itself; the defaults are those of the original's files."""
+
+    depth: int = DEPTH
+    width: int = WIDTH
+    image_size: int = IMAGE_SIZE  # pixels
+    crop: str = "margin"  # how faces are cut: "margin" or "aligned"
+    margin: float = MARGIN  # of the face box's sides, where crop is "margin"
+    resize: str = "linear"  # OpenCV's filter
+    gender_order: str = "female,male"  # of the output, index 0 first
+    flip_average: bool = False  # whether the figures are means over a face and its mirror image
+    data: str = "unknown"
+    terms: str = "unknown"
+    split_seed: int | None = None
+    validation_split: float | None = None
+    test_split: float | None = None
+    training: str | None = None  # the command line
+    engine: str | None = None
+    precision: str | None = None
+    epoch: int | None = None
+    val_loss: float | None = None
+    val_age_mae: float | None = None  # years
+    val_gender_accuracy: float | None = None  # 0 to 1
+
+    @property
+    def network(self):
+        return f"a WideResNet {self.depth}-{self.width} for {self.image_size} px faces"
+
+
+def find(weight_file=None):
+    """Return the path of a weight file: the shipped one, a path, or a published name.
+
+    A published name (`PUBLISHED`) that is not in ``pretrained_models/`` is downloaded first.
+    Raises `UserError` where there is no such file.
+    """
+    if weight_file is None:
+        weight_file = FOLDER / SHIPPED
+    path = Path(weight_file)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise UserError(f"--weight_file {weight_file} is a folder: name a file in it")
+    if str(weight_file) in PUBLISHED:
+        kept = FOLDER / path.name
+        return kept if kept.is_file() else download(path.name, FOLDER)
+    raise UserError(
+        f"--weight_file {weight_file} does not exist: give a file, one of the published names "
+        f"({', '.join(PUBLISHED)}), or leave it out for the weights that ship"
+    )
+
+
+def download(name, folder):
+    """Download a published weight file into ``folder`` and return its path.
+
+    An interrupted download is resumed. The file gets its name only when it is whole: its MD5
+    is the published one, or, where none was published, its arrays are those of a network.
+    Raises `UserError` offline and where what came is not the file.
+    """
+    import urllib.error
+    import urllib.request
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path, partial = folder / name, folder / f"{name}.part"
+    url = RELEASE + name
+    with _sole_writer(partial) as file:
+        file.seek(0, os.SEEK_END)
+        request = urllib.request.Request(url, headers={"Range": f"bytes={file.tell()}-"})
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                if response.status != 206:  # the server sends it all, from the start
+                    file.truncate(0)
+                file.seek(0, os.SEEK_END)
+                missing = int(response.headers.get("Content-Length") or 0)
+                total = file.tell() + missing
+                action = "resuming" if file.tell() else "downloading"
+                say(f"{action} {name} ({total / 1e6:.0f} MB) from {url}")
+                blocks = iter(lambda: response.read(1 << 17), b"")
+                for block in progress(blocks, -(-missing >> 17) or None, "blocks of 128 KiB"):
+                    file.write(block)
+        except urllib.error.HTTPError as error:
+            if error.code != 416:  # 416: the partial file holds all there is
+                raise UserError(
+                    f"{name}: the server answered {error.code} {error.reason}: "
+                    f"download {url} by hand and put it at {path}"
+                ) from error
+        except (OSError, urllib.error.URLError) as error:
+            reason = getattr(error, "reason", error)
+            raise UserError(
+                f"{name} could not be downloaded ({reason}): run the command again to resume, "
+                f"or download {url} by hand and put it at {path}"
+            ) from error
+        file.flush()
+        if file.tell() < total if "total" in locals() else False:
+            raise UserError(f"{name}: the download stopped early: run the command again to resume")
+        try:
+            _check_download(partial, name)
+        except UserError:
+            partial.unlink()
+            raise
+        os.replace(partial, path)
+    return path
+
+
+@contextlib.contextmanager
+def _sole_writer(path):
+    """Open ``path`` for appending, held against other processes that download the same."""
+    import fcntl
+
+    with open(path, "ab+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"{path.name} is being downloaded by another process: wait") from error
+        yield file
+
+
+def _check_download(partial, name):
+    expected = PUBLISHED[name]["md5"]
+    if expected:
+        with open(partial, "rb") as file:
+            received = hashlib.file_digest(file, "md5").hexdigest()
+        if received != expected:
+            raise UserError(
+                f"{name}: what came is not the published file (MD5 {received}, not {expected}): "
+                "run the command again"
+            )
+    else:
+        read(partial)
+
+
+def read(path):
+    """Read a weight file of this program or of the original (weights only, or full model).
+
+    Returns:
+        (`Description`, list of float32 arrays in the order of the network's layers).
+
+    Raises `UserError` where the file is not a whole weight file of this network.
+    """
+    import h5py
+
+    path = Path(path)
+    with open(path, "rb") as file:
+        start = file.read(512)
+    if start.lstrip()[:1] == b"<":
+        raise UserError(f"{path} is a web page saved under this name: download the file again")
+    if not start:
+        raise UserError(f"{path} is empty: download or copy it again")
+    try:
+        with h5py.File(path, "r") as file:
+            group = file["model_weights"] if "model_weights" in file else file
+            arrays = _arrays(group, path)
+            said = {key: _plain(value) for key, value in file.attrs.items()}
+    except OSError as error:
+        damaged = "truncated" in str(error)
+        raise UserError(
+            f"{path} is cut short: download or copy it again"
+            if damaged
+            else f"{path} is not an HDF5 weight file, or is damaged: download or copy it again"
+        ) from error
+    return _description(path, arrays, said), arrays
+
+
+def _arrays(group, path):
+    import h5py
+
+    if "layer_names" not in group.attrs:
+        raise UserError(
+            f"{path} is an HDF5 file without Keras 2 weights in it: give a file that train.py "
+            "or the original program wrote"
+        )
+    arrays = []
+    for layer in group.attrs["layer_names"]:
+        layer_group = group[_plain(layer)]
+        for name in layer_group.attrs.get("weight_names", []):
+            data = layer_group[_plain(name)]
+            if not isinstance(data, h5py.Dataset) or data.dtype.kind != "f" or data.external:
+                raise UserError(f"{path} holds something other than numbers at {data.name}")
+            arrays.append(data[...].astype("float32"))
+    return arrays
+
+
+def _plain(value):
+    value = value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _description(path, arrays, said):
+    """What the attributes say, with depth, width and size as the arrays have them."""
+    fields = {field.name for field in dataclasses.fields(Description)}
+    known = {key: value for key, value in said.items() if key in fields}
+    if not known:
+        known = {k: v for k, v in _published_facts(path).items() if k in fields}
+    known.update(_network_of(arrays, path))
+    description = Description(**known)
+    if description.crop not in CROPS or description.gender_order not in GENDER_ORDERS:
+        raise UserError(
+            f"{path} says crop {description.crop!r} and gender order "
+            f"{description.gender_order!r}: it is of a newer version or damaged"
+        )
+    return description
+
+
+def _published_facts(path):
+    """What is known of one of the original's files, by its name, or by its MD5 if renamed."""
+    if path.name.removesuffix(".part") in PUBLISHED:
+        return PUBLISHED[path.name.removesuffix(".part")]
+    with open(path, "rb") as file:
+        md5 = hashlib.file_digest(file, "md5").hexdigest()
+    return next((facts for facts in PUBLISHED.values() if facts["md5"] == md5), {})
+
+
+def _network_of(arrays, path):
+    """Depth, width and image size, read off the shapes of the arrays."""
+    shapes = [array.shape for array in arrays]
+    kernels = [shape for shape in shapes if len(shape) == 4]
+    heads = [shape for shape in shapes if len(shape) == 2]
+    depth = sum(shape[:2] == (3, 3) for shape in kernels) + 3
+    width = kernels[-1][3] // 64 if kernels else 0
+    if [shape[1] for shape in heads] == [GENDER_CLASSES, AGE_CLASSES] and width:
+        side = (heads[0][0] // (64 * width)) ** 0.5
+        network = {"depth": depth, "width": width, "image_size": int(4 * side)}
+        if side == int(side) and shapes == expected_shapes(**network):
+            return network
+    raise UserError(f"{path} holds {len(arrays)} arrays that are not a whole WideResNet's")
+
+
+def expected_shapes(depth, width, image_size):
+    """Shapes of the network's arrays, in the order of its layers."""
+    shapes = [(3, 3, 3, 16)]
+    channels = 16
+    for group in range(3):
+        for _ in range((depth - 4) // 6):
+            out = 16 * width * 2**group
+            shapes += [(channels,)] * 4 + [(3, 3, channels, out)]
+            shapes += [(out,)] * 4 + [(3, 3, out, out)]
+            shapes += [(1, 1, channels, out)] if channels != out else []
+            channels = out
+    features = (image_size // 4) ** 2 * channels
+    return shapes + [(channels,)] * 4 + [(features, GENDER_CLASSES), (features, AGE_CLASSES)]
+
+
+def require(description, path, depth=None, width=None, image_size=None):
+    """Raise `UserError` where a file is not of the depth, width or size that was asked for."""
+    asked = {"--depth": depth, "--width": width, "image size": image_size}
+    held = dict(zip(asked, (description.depth, description.width, description.image_size)))
+    wrong = [f"{name} {value}" for name, value in asked.items() if value not in (None, held[name])]
+    if wrong:
+        raise UserError(
+            f"{path} holds {description.network}, but {' '.join(wrong)} was asked: "
+            "leave the option out or give the right file"
+        )
+
+
+def write(path, model, description, precision="float32"):
+    """Write a model's weights with their description, as a file under its final name when whole.
+
+    Args:
+        path: the file.
+        model: a Keras model of `wide_resnet.WideResNet`.
+        description: a `Description`.
+        precision: "float32", or "float16" for half the size.
+    """
+    import h5py
+    import numpy as np
+
+    with whole_file(Path(path)) as partial, h5py.File(partial, "w") as file:
+        for field in dataclasses.fields(Description):
+            value = getattr(description, field.name)
+            if value is not None:
+                file.attrs[field.name] = value
+        file.attrs["backend"] = np.bytes_("tensorflow")
+        file.attrs["keras_version"] = np.bytes_("2.2.4")
+        names = []
+        for layer in model.layers:
+            if not layer.weights:
+                continue
+            kind = layer.name.rstrip("0123456789").rstrip("_")
+            number = sum(name.startswith(f"{kind}/") for name in names)
+            name = f"{kind}_{number}" if number else kind
+            names.append(f"{kind}/{name}")
+            group = file.create_group(name)
+            paths = [f"{name}/{variable.name}:0" for variable in layer.weights]
+            group.attrs["weight_names"] = np.array(paths, dtype="S")
+            for where, value in zip(paths, layer.get_weights()):
+                group.create_dataset(where, data=value.astype(precision))
+        file.attrs["layer_names"] = np.array([n.split("/")[1] for n in names], dtype="S")
+
+
+def get_args(argv=None):
+    parser = argparse.ArgumentParser(description="Print what a weight file says of itself.")
+    parser.add_argument("weight_file", help="a weight file or the name of a published one")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    args = get_args(argv)
+    description, arrays = read(find(args.weight_file))
+    print(f"holds {description.network}, {sum(a.size for a in arrays):,} numbers")
+    for field in dataclasses.fields(Description):
+        value = getattr(description, field.name)
+        if value is not None:
+            print(f"{field.name}: {value}")
+
+
+if __name__ == "__main__":
+    run(main)
