@@ -1,9 +1,11 @@
 """What every command shares: one-line errors, progress, and quiet libraries."""
 
+import collections
 import contextlib
 import os
 import signal
 import sys
+import tempfile
 import time
 
 
@@ -36,6 +38,16 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def result(line):
+    """Print a line of results on stdout, above the progress bar if there is one."""
+    if sys.stderr.isatty() and sys.stdout.isatty():
+        from tqdm import tqdm
+
+        tqdm.write(line)
+    else:
+        print(line, flush=True)
+
+
 def progress(items, total, what, every=10.0):
     """Iterate over ``items`` and show how far along they are on stderr.
 
@@ -54,9 +66,47 @@ def progress(items, total, what, every=10.0):
             say(f"{count} of {total} {what}")
 
 
+def in_order(pool, function, items, ahead):
+    """Yield (item, future of ``function(item)``) in the order of the items.
+
+    At most ``ahead`` items are worked on or wait at a time, so memory does not grow with them.
+    """
+    waiting = collections.deque()
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(function, item)))
+            if len(waiting) >= ahead:
+                yield waiting.popleft()
+        while waiting:
+            yield waiting.popleft()
+    finally:
+        for _, future in waiting:
+            future.cancel()
+
+
+@contextlib.contextmanager
 def quiet_tensorflow():
-    """Keep TensorFlow's start-up talk off the terminal; call it before the first import."""
+    """Import TensorFlow without its start-up talk and yield the module.
+
+    The talk is written by C++ code before any log level is read, so stderr itself is turned
+    aside for as long as the block lasts. Where an error leaves the block, the talk is printed.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            import tensorflow
+
+            yield tensorflow
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import collections
 import hashlib
 from pathlib import Path
 
-from command_line import UserError, number_between, progress, run, say
+from command_line import UserError, in_order, number_between, progress, run, say
 
 AHEAD = 64  # pictures decoded ahead of the one that is written
 
@@ -65,23 +65,6 @@ def read_face(path, img_size):
     return age, gender, image, hashlib.sha256(data).digest()
 
 
-def in_order(function, items, ahead=AHEAD):
-    """Yield (item, future of function(item)) in order, computed by threads a little ahead."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    waiting = collections.deque()
-    with ThreadPoolExecutor() as pool:
-        try:
-            for item in items:
-                waiting.append((item, pool.submit(function, item)))
-                if len(waiting) > ahead:
-                    yield waiting.popleft()
-            while waiting:
-                yield waiting.popleft()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
 def main(argv=None):
     args = get_args(argv)
     if not args.input.is_dir():
@@ -91,13 +74,18 @@ def main(argv=None):
     paths = sorted(path for path in args.input.iterdir() if path.name.endswith(".jpg"))
     if not paths:
         raise UserError(f"--input {args.input} holds no *.jpg file: give the folder of the chips")
+    from concurrent.futures import ThreadPoolExecutor
+
     import face_database
 
     args.output.parent.mkdir(parents=True, exist_ok=True)
     groups = {}
     counts = collections.Counter()
-    with face_database.create(args.output, args.img_size, "utk", -1, "aligned") as database:
-        faces = in_order(lambda path: read_face(path, args.img_size), paths)
+    with (
+        ThreadPoolExecutor() as pool,
+        face_database.create(args.output, args.img_size, "utk", -1, "aligned") as database,
+    ):
+        faces = in_order(pool, lambda path: read_face(path, args.img_size), paths, AHEAD)
         for path, face in progress(faces, len(paths), "pictures"):
             try:
                 age, gender, image, sha256 = face.result()

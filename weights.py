@@ -189,7 +189,7 @@ def read(path):
         raise UserError(f"{path} is empty: download or copy it again")
     try:
         with h5py.File(path, "r") as file:
-            group = file["model_weights"] if "model_weights" in file else file
+            group = file.get("model_weights", file)
             arrays = _arrays(group, path)
             said = {key: _plain(value) for key, value in file.attrs.items()}
     except OSError as error:

@@ -1,0 +1,122 @@
+"""Boxes and labels drawn on a picture: readable at any size, and never on a face."""
+
+import cv2
+
+COLOUR = (255, 144, 30)  # BGR, of boxes and of the labels' ground
+TEXT = (255, 255, 255)
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+FONT_HEIGHT = 22  # pixels of a capital letter at scale 1
+SMALLEST = 200  # a picture with a shorter longer side is enlarged before it is drawn on
+
+
+def label_of(age, male):
+    """The text on the picture: age in years and sex, as in "34, F"."""
+    return f"{age:.0f}, {'M' if male >= 0.5 else 'F'}"
+
+
+def annotate(image, boxes, labels):
+    """Draw boxes and labels on a copy of a picture.
+
+    A label stands above its box, or below or beside it, where it lies in the picture and on no
+    face and no other label. Where there is no such place the picture gets a strip below it.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        boxes: list of (left, top, width, height), inside the picture.
+        labels: as many texts.
+
+    Returns:
+        A new picture; larger than ``image`` where that is tiny or a strip was needed.
+    """
+    factor = max(SMALLEST / max(image.shape[:2]), 1)
+    if factor > 1:
+        image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
+        boxes = [tuple(int(number * factor) for number in box) for box in boxes]
+    else:
+        image = image.copy()
+    height, width = image.shape[:2]
+    letter = max(9, min(width, height) // 40)
+    line = max(1, letter // 6)
+    for left, top, w, h in boxes:
+        cv2.rectangle(image, (left, top), (left + w - 1, top + h - 1), COLOUR, line)
+    taken = list(boxes)
+    homeless = []
+    for number, (box, label) in enumerate(zip(boxes, labels), 1):
+        size = _label_size(label, letter)
+        place = next(
+            (place for place in _places(box, size, width, height) if _free(place, size, taken)),
+            None,
+        )
+        if place is None:
+            homeless.append(f"{number}: {label}" if len(boxes) > 1 else label)
+            if len(boxes) > 1:
+                _write(image, str(number), (box[0] + line, box[1] + line), letter)
+            continue
+        taken.append((*place, *size))
+        _write(image, label, place, letter)
+    return _with_strip(image, homeless, letter) if homeless else image
+
+
+def _label_size(text, letter):
+    """Width and height of a label with letters of that height, with its ground."""
+    scale, thickness = letter / FONT_HEIGHT, max(1, letter // 8)
+    (width, _), _ = cv2.getTextSize(text, FONT, scale, thickness)
+    return width + letter, 2 * letter
+
+
+def _places(box, size, width, height):
+    """Where a label may stand, the best first: above, below, right, left; all in the picture."""
+    left, top, w, h = box
+    along = min(max(left, 0), width - size[0])
+    beside = min(max(top, 0), height - size[1])
+    ending = left + w - size[0]
+    places = [
+        (along, top - size[1]),
+        (along, top + h),
+        (ending, top - size[1]),
+        (ending, top + h),
+        (left + w, beside),
+        (left - size[0], beside),
+        (along, top - 2 * size[1]),
+        (along, top + h + size[1]),
+    ]
+    return [(x, y) for x, y in places if 0 <= x <= width - size[0] and 0 <= y <= height - size[1]]
+
+
+def _free(place, size, taken):
+    x, y = place
+    return not any(
+        x < left + w and left < x + size[0] and y < top + h and top < y + size[1]
+        for left, top, w, h in taken
+    )
+
+
+def _write(image, text, place, letter):
+    x, y = place
+    width, height = _label_size(text, letter)
+    scale, thickness = letter / FONT_HEIGHT, max(1, letter // 8)
+    cv2.rectangle(image, (x, y), (x + width - 1, y + height - 1), COLOUR, cv2.FILLED)
+    foot = (x + letter // 2, y + height - letter // 2)
+    cv2.putText(image, text, foot, FONT, scale, TEXT, thickness, cv2.LINE_AA)
+
+
+def _with_strip(image, labels, letter):
+    """The picture with a strip below it that holds labels, in as many lines as they need."""
+    height, width = image.shape[:2]
+    places = []
+    x, y = 0, height
+    for label in labels:
+        w, h = _label_size(label, letter)
+        if x and x + w > width:
+            x, y = 0, y + h
+        places.append((x, y))
+        x += w + letter
+    wider = max(
+        0, *(x + _label_size(label, letter)[0] - width for label, (x, _) in zip(labels, places))
+    )
+    image = cv2.copyMakeBorder(
+        image, 0, y + 2 * letter - height, 0, wider, cv2.BORDER_CONSTANT, value=(0, 0, 0)
+    )
+    for label, place in zip(labels, places):
+        _write(image, label, place, letter)
+    return image

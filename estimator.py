@@ -1,0 +1,85 @@
+"""Face crops become ages and genders: the one compiled prediction path of the suite."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+import weights
+from command_line import quiet_tensorflow
+from wide_resnet import AGE_CLASSES, WideResNet
+
+# A batch is padded up to one of these, so that TensorFlow compiles a few graphs and no more.
+BATCH_SIZES = (1, 4, 16, 64)
+
+
+@dataclasses.dataclass
+class Estimates:
+    """What the network says of N faces.
+
+    Attributes:
+        ages: (N,) expected age in years.
+        males: (N,) probability of male, 0 to 1.
+        age_probabilities: (N, 101), ages 0 to 100.
+    """
+
+    ages: np.ndarray
+    males: np.ndarray
+    age_probabilities: np.ndarray
+
+    def __len__(self):
+        return len(self.ages)
+
+
+class Estimator:
+    """The network with its weights.
+
+    Args:
+        weight_file: a path or a published name; None for the weights that ship.
+        depth, width: raise `UserError` where the file holds another network; None to go by it.
+
+    Attributes:
+        description: `weights.Description`.
+        image_size: side of the faces in pixels.
+    """
+
+    def __init__(self, weight_file=None, depth=None, width=None):
+        path = weights.find(weight_file)
+        self.description, arrays = weights.read(path)
+        weights.require(self.description, path, depth, width)
+        self.image_size = self.description.image_size
+        self.path = Path(path)
+        with quiet_tensorflow() as tf:
+            said = self.description
+            model = WideResNet(self.image_size, said.depth, said.width)()
+            model.set_weights(arrays)
+            self._predict = tf.function(
+                lambda faces: model(tf.cast(faces, tf.float32), training=False),
+                input_signature=[
+                    tf.TensorSpec((None, self.image_size, self.image_size, 3), tf.uint8)
+                ],
+                reduce_retracing=True,
+            )
+
+    def __call__(self, faces):
+        """Estimate faces.
+
+        Args:
+            faces: (N, S, S, 3) uint8 BGR, S being `image_size`; N may be 0.
+
+        Returns:
+            `Estimates`.
+        """
+        faces = np.asarray(faces, np.uint8).reshape(-1, self.image_size, self.image_size, 3)
+        genders, ages = [np.empty((0, 2), np.float32)], [np.empty((0, AGE_CLASSES), np.float32)]
+        for start in range(0, len(faces), BATCH_SIZES[-1]):
+            batch = faces[start : start + BATCH_SIZES[-1]]
+            size = next(size for size in BATCH_SIZES if size >= len(batch))
+            padded = np.zeros((size, *batch.shape[1:]), np.uint8)
+            padded[: len(batch)] = batch
+            gender, age = self._predict(padded)
+            genders.append(gender.numpy()[: len(batch)])
+            ages.append(age.numpy()[: len(batch)])
+        gender, age = np.concatenate(genders), np.concatenate(ages)
+        male = gender[:, self.description.gender_order.split(",").index("male")]
+        return Estimates(age @ np.arange(AGE_CLASSES, dtype=np.float32), male, age)

@@ -1,0 +1,118 @@
+"""Cameras, video files and picture folders become frames: one iterator, one yield shape."""
+
+import collections
+import os
+from pathlib import Path
+
+os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+import cv2  # noqa: E402  it reads the settings above when it is imported
+import numpy as np  # noqa: E402
+
+from command_line import UserError, say  # noqa: E402
+
+Frame = collections.namedtuple("Frame", "name image")
+Frame.__doc__ = "A picture (H, W, 3) uint8 BGR with the name that results are reported under."
+
+SUFFIXES = set("avif bmp dib exr gif hdr jp2 jpe jpeg jpg pbm pfm pgm pic png".split())  # noqa: SIM905
+SUFFIXES |= set("pnm ppm pxm ras sr tif tiff webp".split())  # noqa: SIM905
+
+
+class UnreadablePicture(Exception):
+    """A file that OpenCV cannot read as a picture; the message says why."""
+
+
+def list_pictures(folder, but_not=None):
+    """Paths of the pictures in a folder and the folders in it, sorted.
+
+    Args:
+        folder: the folder.
+        but_not: a folder that is left out, wherever it lies (one's own output).
+
+    Raises `UserError` where the folder is missing or holds no picture.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        state = "is not a folder" if folder.exists() else "does not exist"
+        raise UserError(f"--image_dir {folder} {state}: give a folder with pictures")
+    left_out = None if but_not is None else Path(but_not).resolve()
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix[1:].lower() in SUFFIXES
+        and path.is_file()
+        and left_out not in path.resolve().parents
+    )
+    if not paths:
+        raise UserError(
+            f"--image_dir {folder} holds no pictures (looked for {', '.join(sorted(SUFFIXES))})"
+        )
+    return paths
+
+
+def read_picture(path):
+    """Read a picture upright (EXIF) as (H, W, 3) uint8 BGR, whatever its channels and depth.
+
+    Raises `UnreadablePicture`.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)  # unlike imread, at home with any file name
+        if not data.size:
+            raise UnreadablePicture("it is empty")
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except (OSError, cv2.error) as error:
+        raise UnreadablePicture(str(error).strip().splitlines()[0]) from error
+    if image is None:
+        raise UnreadablePicture("it is damaged or not a picture")
+    if image.dtype == np.uint16:
+        return (image >> 8).astype(np.uint8)
+    if image.dtype != np.uint8:  # linear light, of which 1 is taken for white
+        image = np.nan_to_num(image.astype(np.float32))
+        return (255 * np.clip(image, 0, 1) ** (1 / 2.2)).astype(np.uint8)
+    return image
+
+
+def pictures(paths, folder):
+    """Yield a `Frame` for each picture, named relative to ``folder``; say which are skipped."""
+    for path in paths:
+        name = str(path.relative_to(folder))
+        try:
+            yield Frame(name, read_picture(path))
+        except UnreadablePicture as error:
+            say(f"skipped {name}: {error}")
+
+
+def video(source):
+    """Yield the frames of a camera (its index) or of a video file (its path).
+
+    Raises `UserError` where it cannot be opened.
+    """
+    is_camera = str(source).isdigit()
+    if not is_camera and not Path(source).is_file():
+        raise UserError(f"--source {source} does not exist: give a camera index or a video file")
+    capture = cv2.VideoCapture(int(source) if is_camera else str(source))
+    try:
+        if not capture.isOpened():
+            raise UserError(
+                f"no camera {source}: connect one, give its index with --source, or use "
+                "--image_dir with a folder of pictures"
+                if is_camera
+                else f"--source {source} is not a video that OpenCV can read"
+            )
+        if is_camera:
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, 640)
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, 480)
+        number = 0
+        while True:
+            whole, image = capture.read()
+            if not whole:
+                if is_camera:
+                    raise UserError(f"camera {source} gives no more pictures: connect it again")
+                if not number:
+                    raise UserError(f"--source {source} holds no frame that OpenCV can read")
+                return
+            number += 1
+            yield Frame(f"camera {source}" if is_camera else f"frame {number}", image)
+    finally:
+        capture.release()

@@ -1,0 +1,234 @@
+"""A folder of pictures becomes annotated pictures and tables of the faces in them.
+
+Pictures are read, searched and drawn by processes on all cores; the network runs in this one,
+on batches of faces across pictures. Memory does not grow with the number of pictures.
+"""
+
+import collections
+import contextlib
+import csv
+import itertools
+import json
+import multiprocessing
+import os
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from command_line import UserError, in_order, progress, result, say
+
+TABLES = ("results.csv", "results.jsonl")
+COLUMNS = ["file", "face", "left", "top", "width", "height"]
+COLUMNS += ["score", "age", "gender", "probability"]  # score: the detector's
+BATCH = 64  # faces that go through the network at once
+KEPT_FORMATS = (".jpg", ".jpeg", ".png")  # others are written as PNG, beside their old suffix
+
+
+def estimate_folder(folder, paths, output, description, make_estimator, margin=None, cropped=False):
+    """Estimate every face in pictures; write annotated pictures and the tables into a folder.
+
+    Args:
+        folder: the folder that ``paths`` are relative to.
+        paths: the pictures.
+        output: folder for what is written.
+        description: `weights.Description` of the weights.
+        make_estimator: function that returns the `estimator.Estimator`; it is called when the
+            other processes are at work.
+        margin: of the cut, against what the weights say; None to go by them.
+        cropped: the pictures are faces already.
+
+    Returns:
+        Numbers of pictures, of faces, of pictures without a face, of unreadable pictures.
+    """
+    examine = _Examine(description, margin, cropped)
+    ahead = 4 * (os.cpu_count() or 1) + 8
+    with _pool() as pool, _tables(output) as write_row:
+        job = _Job(pool, folder, output, make_estimator, write_row)
+        try:
+            examined = in_order(pool, examine, paths, ahead)
+            for path, future in progress(examined, len(paths), "pictures"):
+                job.add(path, *future.result())
+            job.finish()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"stopped after {job.counts['pictures']} of {len(paths)} pictures: what was "
+                f"finished is in {output}, its rows in {TABLES[0]}.part; the same command starts "
+                "again"
+            ) from None
+    return job.counts
+
+
+class _Job:
+    """Pictures on their way from the search for faces through the network to the tables."""
+
+    def __init__(self, pool, folder, output, make_estimator, write_row):
+        self.pool = pool
+        self.folder = folder
+        self.output = output
+        self.make_estimator = make_estimator
+        self.write_row = write_row
+        self.counts = {"pictures": 0, "faces": 0, "without a face": 0, "unreadable": 0}
+        self._estimator = None
+        self._waiting = []
+        self._drawn = collections.deque()
+
+    def add(self, path, found, cuts, problem):
+        """Take a picture that was examined; send a full batch of faces through the network."""
+        if self._estimator is None:
+            self._estimator = self.make_estimator()
+        self.counts["pictures"] += 1
+        if problem:
+            self.counts["unreadable"] += 1
+            say(f"skipped {path.relative_to(self.folder)}: {problem}")
+            return
+        self._waiting.append((path, found, cuts))
+        if sum(len(cuts) for _, _, cuts in self._waiting) >= BATCH or len(self._waiting) >= BATCH:
+            self._estimate()
+
+    def finish(self):
+        """Estimate what waits, and wait until the last picture is drawn."""
+        self._estimate()
+        while self._drawn:
+            self._drawn.popleft().result()
+
+    def _estimate(self):
+        cuts = [cut for _, _, cuts in self._waiting for cut in cuts]
+        estimates = self._estimator(cuts)
+        answers = zip(estimates.ages, estimates.males)
+        for path, found, _ in self._waiting:
+            ages_and_males = list(itertools.islice(answers, len(found)))
+            self._report(path.relative_to(self.folder), found, ages_and_males)
+            target = self.output / path.relative_to(self.folder)
+            boxes = [box for box, _ in found]
+            self._drawn.append(self.pool.submit(_draw, path, target, boxes, ages_and_males))
+        self._waiting.clear()
+        while len(self._drawn) > BATCH:
+            self._drawn.popleft().result()
+
+    def _report(self, name, found, ages_and_males):
+        for number, ((box, score), answer) in enumerate(zip(found, ages_and_males), 1):
+            row = _row(name, number, box, score, *answer)
+            self.write_row(row)
+            result(_line(row))
+        if not found:
+            result(f"{name}  no face")
+            self.counts["without a face"] += 1
+        self.counts["faces"] += len(found)
+
+
+@contextlib.contextmanager
+def _pool():
+    """Processes without TensorFlow that leave Ctrl-C to this one."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(
+        mp_context=context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _tables(output):
+    """Yield a function that writes a row to both tables; they get their names when complete."""
+    output.mkdir(parents=True, exist_ok=True)
+    parts = [output / f"{name}.part" for name in TABLES]
+    with (
+        open(parts[0], "w", newline="", encoding="utf-8", errors="surrogateescape") as table,
+        open(parts[1], "w", encoding="utf-8") as lines,
+    ):
+        writer = csv.DictWriter(table, COLUMNS)
+        writer.writeheader()
+
+        def write(row):
+            writer.writerow(row)
+            lines.write(json.dumps(row) + "\n")
+
+        yield write
+    for part, name in zip(parts, TABLES):
+        os.replace(part, output / name)
+
+
+class _Examine:
+    """Read a picture, find its faces and cut them: runs in another process."""
+
+    finder = None  # made once in each process
+
+    def __init__(self, description, margin, cropped):
+        self.description = description
+        self.margin = margin
+        self.cropped = cropped
+
+    def __call__(self, path):
+        """Return ([(box inside the picture, score)], cuts (N, S, S, 3), problem or None)."""
+        import faces
+        from frames import UnreadablePicture, read_picture
+
+        try:
+            image = read_picture(path)
+        except UnreadablePicture as error:
+            return [], [], str(error)
+        cut = faces.Cut.of(self.description, self.margin)
+        if self.cropped:
+            height, width = image.shape[:2]
+            return [((0, 0, width, height), None)], faces.whole(image, cut.size)[None], None
+        if _Examine.finder is None:
+            _Examine.finder = faces.FaceFinder()
+        found = self.finder.find(image)
+        boxes = [(face.inside(image), face.score) for face in found]
+        return boxes, cut.faces(self.finder, image, found), None
+
+
+def _draw(path, target, boxes, ages_and_males):
+    """Write the annotated picture: runs in another process."""
+    import cv2
+
+    from command_line import whole_file
+    from drawing import annotate, label_of
+    from frames import read_picture
+
+    labels = [label_of(*answer) for answer in ages_and_males]
+    image = annotate(read_picture(path), boxes, labels)
+    if target.suffix.lower() not in KEPT_FORMATS:
+        target = target.with_name(f"{target.name}.png")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    options = [cv2.IMWRITE_JPEG_QUALITY, 92] if target.suffix.lower() != ".png" else []
+    encoded = cv2.imencode(target.suffix.lower(), image, options)[1]
+    with whole_file(target) as partial:
+        partial.write_bytes(encoded)
+
+
+def _row(name, number, box, score, age, male):
+    left, top, width, height = box
+    return {
+        "file": str(name),
+        "face": number,
+        "left": left,
+        "top": top,
+        "width": width,
+        "height": height,
+        "score": score,
+        "age": round(float(age), 1),
+        "gender": "M" if male >= 0.5 else "F",
+        "probability": round(float(max(male, 1 - male)), 3),
+    }
+
+
+def _line(row):
+    score = "" if row["score"] is None else f"  score {row['score']:.2f}"
+    return (
+        f"{row['file']}  face {row['face']}  "
+        f"box {row['left']} {row['top']} {row['width']} {row['height']}{score}  "
+        f"{row['gender']} {row['probability']:.2f}  age {row['age']}"
+    )
+
+
+def refuse_existing(output, overwrite):
+    """Raise `UserError` where a folder holds earlier results and they are not to be replaced."""
+    held = [name for name in TABLES if (Path(output) / name).exists()]
+    if held and not overwrite:
+        raise UserError(
+            f"--output_dir {output} holds {held[0]}: add --overwrite to replace it, or give "
+            "another folder"
+        )
