@@ -35,7 +35,9 @@ def annotate(image, boxes, labels):
     else:
         image = image.copy()
     height, width = image.shape[:2]
-    letter = max(9, min(width, height) // 40)
+    letter = max(
+        9, min(width, height) // 40, min(_typical_width(boxes), min(width, height) // 2) // 9
+    )
     line = max(1, letter // 6)
     for left, top, w, h in boxes:
         cv2.rectangle(image, (left, top), (left + w - 1, top + h - 1), COLOUR, line)
@@ -55,6 +57,12 @@ def annotate(image, boxes, labels):
         taken.append((*place, *size))
         _write(image, label, place, letter)
     return _with_strip(image, homeless, letter) if homeless else image
+
+
+def _typical_width(boxes):
+    """Median width of the boxes, 0 for none."""
+    widths = sorted(w for _, _, w, _ in boxes)
+    return widths[len(widths) // 2] if widths else 0
 
 
 def _label_size(text, letter):

@@ -225,14 +225,14 @@ def describe(args, database):
     )
 
 
-def write_history(path, columns):
+def write_history(path, rows):
     """Keep the history as a pandas HDF file with the key ``history``."""
     import pandas
 
     from command_line import whole_file
 
     with whole_file(path) as partial:
-        pandas.DataFrame(columns).to_hdf(partial, key="history", mode="w")
+        pandas.DataFrame(rows).to_hdf(partial, key="history", mode="w")
 
 
 def main(argv=None):
@@ -278,9 +278,12 @@ def main(argv=None):
         f"{len(validation)} for validation"
     )
 
+    history = []
+
     def next_epoch(epoch, logs):
         batches.epoch = epoch + 1
-        write_history(history_path, model.history.history)
+        history.append(dict(logs))
+        write_history(history_path, history)
 
     model.fit(
         batches,

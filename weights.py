@@ -8,10 +8,12 @@ Files written here carry attributes that describe them (see `Description`).
 """
 
 import argparse
+import collections
 import contextlib
 import dataclasses
 import hashlib
 import os
+import re
 from pathlib import Path
 
 from command_line import UserError, progress, run, say, whole_file
@@ -34,6 +36,7 @@ PUBLISHED = {
         "terms": "non-commercial research only",
     },
 }
+BLOCK = 128 * 1024  # bytes of a download that are written at once
 MARGIN = 0.4
 CROPS = ("margin", "aligned")
 GENDER_ORDERS = ("female,male", "male,female")
@@ -99,41 +102,28 @@ def download(name, folder):
     Raises `UserError` offline and where what came is not the file.
     """
     import urllib.error
-    import urllib.request
 
     folder.mkdir(parents=True, exist_ok=True)
     path, partial = folder / name, folder / f"{name}.part"
     url = RELEASE + name
+    by_hand = f"download {url} by hand and put it at {path}"
     with _sole_writer(partial) as file:
-        file.seek(0, os.SEEK_END)
-        request = urllib.request.Request(url, headers={"Range": f"bytes={file.tell()}-"})
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                if response.status != 206:  # the server sends it all, from the start
-                    file.truncate(0)
-                file.seek(0, os.SEEK_END)
-                missing = int(response.headers.get("Content-Length") or 0)
-                total = file.tell() + missing
-                action = "resuming" if file.tell() else "downloading"
-                say(f"{action} {name} ({total / 1e6:.0f} MB) from {url}")
-                blocks = iter(lambda: response.read(1 << 17), b"")
-                for block in progress(blocks, -(-missing >> 17) or None, "blocks of 128 KiB"):
-                    file.write(block)
+            total = _fetch(url, file)
         except urllib.error.HTTPError as error:
-            if error.code != 416:  # 416: the partial file holds all there is
-                raise UserError(
-                    f"{name}: the server answered {error.code} {error.reason}: "
-                    f"download {url} by hand and put it at {path}"
-                ) from error
-        except (OSError, urllib.error.URLError) as error:
+            answer = f"{error.code} {error.reason}"
+            raise UserError(f"{name}: the server answered {answer}: {by_hand}") from error
+        except OSError as error:
             reason = getattr(error, "reason", error)
             raise UserError(
                 f"{name} could not be downloaded ({reason}): run the command again to resume, "
-                f"or download {url} by hand and put it at {path}"
+                f"or {by_hand}"
             ) from error
-        file.flush()
-        if file.tell() < total if "total" in locals() else False:
-            raise UserError(f"{name}: the download stopped early: run the command again to resume")
+        if file.tell() < total:
+            raise UserError(
+                f"{name}: the connection ended after {file.tell()} of {total} bytes: run the "
+                f"command again to resume, or {by_hand}"
+            )
         try:
             _check_download(partial, name)
         except UserError:
@@ -141,6 +131,33 @@ def download(name, folder):
             raise
         os.replace(partial, path)
     return path
+
+
+def _fetch(url, file):
+    """Append to ``file`` what it lacks of ``url``; return how many bytes it should hold then."""
+    import urllib.error
+    import urllib.request
+
+    held = file.seek(0, os.SEEK_END)
+    request = urllib.request.Request(url, headers={"Range": f"bytes={held}-"})
+    try:
+        response = urllib.request.urlopen(request, timeout=30)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # the file holds all there is
+            return held
+        raise
+    with response:
+        if response.status != 206:  # the server sends it all, from the start
+            file.truncate(0)
+            held = 0
+        missing = int(response.headers.get("Content-Length") or 0)
+        total = held + missing
+        say(f"{'resuming' if held else 'downloading'} {url} ({total / 1e6:.0f} MB)")
+        blocks = iter(lambda: response.read(BLOCK), b"")
+        for block in progress(blocks, -(-missing // BLOCK) or None, "blocks of 128 KiB"):
+            file.write(block)
+        file.flush()
+    return total
 
 
 @contextlib.contextmanager
@@ -313,19 +330,21 @@ def write(path, model, description, precision="float32"):
         file.attrs["backend"] = np.bytes_("tensorflow")
         file.attrs["keras_version"] = np.bytes_("2.2.4")
         names = []
+        kinds = collections.Counter()
         for layer in model.layers:
             if not layer.weights:
                 continue
-            kind = layer.name.rstrip("0123456789").rstrip("_")
-            number = sum(name.startswith(f"{kind}/") for name in names)
-            name = f"{kind}_{number}" if number else kind
-            names.append(f"{kind}/{name}")
+            # Keras numbers layers on through a process; Keras 2's files count from nothing
+            kind = re.sub(r"_\d+$", "", layer.name)
+            name = f"{kind}_{kinds[kind]}" if kinds[kind] else kind
+            kinds[kind] += 1
+            names.append(name)
             group = file.create_group(name)
-            paths = [f"{name}/{variable.name}:0" for variable in layer.weights]
-            group.attrs["weight_names"] = np.array(paths, dtype="S")
-            for where, value in zip(paths, layer.get_weights()):
+            inside = [f"{name}/{variable.name}:0" for variable in layer.weights]
+            group.attrs["weight_names"] = np.array(inside, dtype="S")
+            for where, value in zip(inside, layer.get_weights()):
                 group.create_dataset(where, data=value.astype(precision))
-        file.attrs["layer_names"] = np.array([n.split("/")[1] for n in names], dtype="S")
+        file.attrs["layer_names"] = np.array(names, dtype="S")
 
 
 def get_args(argv=None):

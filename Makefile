@@ -1,0 +1,35 @@
+# make demo: ages and sexes of the faces in two real pictures, offline, in a fresh clone
+# make test: the same set-up, then the style checks and the tests
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+demo: .venv/installed
+	$(BIN)/python demo_pictures.py demo_pictures
+	$(BIN)/python demo.py --image_dir demo_pictures --output_dir demo_output --overwrite
+	@if [ -n "$$DISPLAY" ]; then \
+		echo "in a window: $(BIN)/python demo.py --image_dir demo_pictures"; \
+		echo "with a camera: $(BIN)/python demo.py"; \
+	else echo "no display here; where there is one, $(BIN)/python demo.py opens a window"; fi
+
+test: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -q
+
+.venv/installed: requirements.txt check_system.py
+	$(PYTHON) check_system.py
+	$(PYTHON) -m venv .venv
+	@echo "installing what requirements.txt lists into .venv: a minute or two, about 2.5 GB"
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv demo_pictures demo_output .pytest_cache .ruff_cache __pycache__ tests/__pycache__
+
+.PHONY: demo test clean
