@@ -2,7 +2,7 @@
 
 import cv2
 
-COLOUR = (255, 144, 30)  # BGR, of boxes and of the labels' ground
+COLOUR = (200, 90, 20)  # BGR, of boxes and of the ground of labels
 TEXT = (255, 255, 255)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 FONT_HEIGHT = 22  # pixels of a capital letter at scale 1

@@ -10,7 +10,7 @@ from command_line import quiet_tensorflow
 from wide_resnet import AGE_CLASSES, WideResNet
 
 # A batch is padded up to one of these, so that TensorFlow compiles a few graphs and no more.
-BATCH_SIZES = (1, 4, 16, 64)
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
 @dataclasses.dataclass
@@ -41,6 +41,7 @@ class Estimator:
     Attributes:
         description: `weights.Description`.
         image_size: side of the faces in pixels.
+        traces: graphs compiled so far.
     """
 
     def __init__(self, weight_file=None, depth=None, width=None):
@@ -53,13 +54,15 @@ class Estimator:
             said = self.description
             model = WideResNet(self.image_size, said.depth, said.width)()
             model.set_weights(arrays)
-            self._predict = tf.function(
-                lambda faces: model(tf.cast(faces, tf.float32), training=False),
-                input_signature=[
-                    tf.TensorSpec((None, self.image_size, self.image_size, 3), tf.uint8)
-                ],
-                reduce_retracing=True,
-            )
+            self.traces = 0
+
+            @tf.function
+            def predict(faces):
+                self.traces += 1  # runs when a graph is traced, not when it is used
+                return model(tf.cast(faces, tf.float32), training=False)
+
+            self._predict = predict
+            self._constant = tf.constant
 
     def __call__(self, faces):
         """Estimate faces.
@@ -77,7 +80,7 @@ class Estimator:
             size = next(size for size in BATCH_SIZES if size >= len(batch))
             padded = np.zeros((size, *batch.shape[1:]), np.uint8)
             padded[: len(batch)] = batch
-            gender, age = self._predict(padded)
+            gender, age = self._predict(self._constant(padded))
             genders.append(gender.numpy()[: len(batch)])
             ages.append(age.numpy()[: len(batch)])
         gender, age = np.concatenate(genders), np.concatenate(ages)

@@ -212,7 +212,7 @@ def describe(args, database):
         width=args.width,
         image_size=database.img_size,
         crop=database.crop,
-        margin=database.margin or 0.0,
+        margin=database.margin,
         resize=database.resize,
         data=data,
         terms=data_terms,

@@ -50,10 +50,9 @@ class Description:
     width: int = WIDTH
     image_size: int = IMAGE_SIZE  # pixels
     crop: str = "margin"  # how faces are cut: "margin" or "aligned"
-    margin: float = MARGIN  # of the face box's sides, where crop is "margin"
+    margin: float | None = MARGIN  # of the face box's sides, where crop is "margin"
     resize: str = "linear"  # OpenCV's filter
     gender_order: str = "female,male"  # of the output, index 0 first
-    flip_average: bool = False  # whether the figures are means over a face and its mirror image
     data: str = "unknown"
     terms: str = "unknown"
     split_seed: int | None = None
@@ -205,7 +204,7 @@ def read(path):
     if not start:
         raise UserError(f"{path} is empty: download or copy it again")
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             group = file.get("model_weights", file)
             arrays = _arrays(group, path)
             said = {key: _plain(value) for key, value in file.attrs.items()}
@@ -249,6 +248,8 @@ def _description(path, arrays, said):
     known = {key: value for key, value in said.items() if key in fields}
     if not known:
         known = {k: v for k, v in _published_facts(path).items() if k in fields}
+    if known.get("crop") == "aligned":
+        known["margin"] = None
     known.update(_network_of(arrays, path))
     description = Description(**known)
     if description.crop not in CROPS or description.gender_order not in GENDER_ORDERS:
@@ -310,14 +311,13 @@ def require(description, path, depth=None, width=None, image_size=None):
         )
 
 
-def write(path, model, description, precision="float32"):
+def write(path, model, description):
     """Write a model's weights with their description, as a file under its final name when whole.
 
     Args:
         path: the file.
         model: a Keras model of `wide_resnet.WideResNet`.
         description: a `Description`.
-        precision: "float32", or "float16" for half the size.
     """
     import h5py
     import numpy as np
@@ -343,19 +343,41 @@ def write(path, model, description, precision="float32"):
             inside = [f"{name}/{variable.name}:0" for variable in layer.weights]
             group.attrs["weight_names"] = np.array(inside, dtype="S")
             for where, value in zip(inside, layer.get_weights()):
-                group.create_dataset(where, data=value.astype(precision))
+                group.create_dataset(where, data=value)
         file.attrs["layer_names"] = np.array(names, dtype="S")
+
+
+def copy_halved(source, target):
+    """Copy a weight file written here with its numbers as float16, at half the size."""
+    import h5py
+
+    with h5py.File(source, "r") as old, whole_file(target) as partial:
+        with h5py.File(partial, "w") as new:
+            new.attrs.update(old.attrs)
+            for layer in old.attrs["layer_names"]:
+                group = new.create_group(layer)
+                group.attrs.update(old[layer].attrs)
+                for name in old[layer].attrs["weight_names"]:
+                    group.create_dataset(name, data=old[layer][name][...].astype("float16"))
 
 
 def get_args(argv=None):
     parser = argparse.ArgumentParser(description="Print what a weight file says of itself.")
     parser.add_argument("weight_file", help="a weight file or the name of a published one")
+    parser.add_argument(
+        "--half", type=Path, metavar="COPY", help="also write a copy in half precision there"
+    )
     return parser.parse_args(argv)
 
 
 def main(argv=None):
     args = get_args(argv)
-    description, arrays = read(find(args.weight_file))
+    path = find(args.weight_file)
+    description, arrays = read(path)
+    if args.half and args.half.exists():
+        raise UserError(f"--half {args.half} exists: give another name")
+    if args.half:
+        copy_halved(path, args.half)
     print(f"holds {description.network}, {sum(a.size for a in arrays):,} numbers")
     for field in dataclasses.fields(Description):
         value = getattr(description, field.name)

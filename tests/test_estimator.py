@@ -1,0 +1,59 @@
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+from command_line import UserError
+from estimator import BATCH_SIZES, Estimator
+
+
+@pytest.fixture(scope="module")
+def estimator(tiny_weights):
+    return Estimator(tiny_weights[0])
+
+
+def test_original_weights_give_the_original_estimates(shared):
+    expected = np.load(shared / "original/original_10_1_32_expected.npz")
+    estimates = Estimator(shared / "original/original_10_1_32_full_model.hdf5")(expected["images"])
+    np.testing.assert_allclose(estimates.males, expected["gender"][:, 1], atol=1e-5)
+    np.testing.assert_allclose(estimates.age_probabilities, expected["age"], atol=1e-5)
+    np.testing.assert_allclose(estimates.ages, expected["age"] @ np.arange(101), atol=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, 3, 70, 130])
+def test_padding_changes_nothing(estimator, tiny_weights, count):
+    faces = np.random.default_rng(count).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+    estimates = estimator(faces)
+    gender, age = tiny_weights[1].predict(faces.astype(np.float32), verbose=0)
+    np.testing.assert_allclose(estimates.males, gender[:, 1], atol=1e-5)
+    np.testing.assert_allclose(estimates.ages, age @ np.arange(101), atol=1e-3)
+
+
+def test_no_faces_give_no_estimates(estimator):
+    assert len(estimator(np.empty((0, 32, 32, 3), np.uint8))) == 0
+
+
+def test_any_number_of_faces_compiles_at_most_one_graph_a_batch_size(tiny_weights):
+    estimator = Estimator(tiny_weights[0])
+    for count in (*range(1, 20), 64, 65, 200):
+        estimator(np.zeros((count, 32, 32, 3), np.uint8))
+    assert estimator.traces <= len(BATCH_SIZES)
+
+
+def test_gender_order_of_the_weights_decides(tmp_path, tiny_weights, estimator):
+    swapped = tmp_path / "swapped.hdf5"
+    shutil.copy(tiny_weights[0], swapped)
+    with h5py.File(swapped, "r+") as file:
+        file.attrs["gender_order"] = "male,female"
+    faces = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    np.testing.assert_allclose(Estimator(swapped)(faces).males, 1 - estimator(faces).males, 1e-4)
+
+
+def test_other_depth_than_the_files_is_one_line(tiny_weights):
+    with pytest.raises(UserError) as error:
+        Estimator(tiny_weights[0], depth=16)
+    assert str(error.value) == (
+        f"{tiny_weights[0]} holds a WideResNet 10-1 for 32 px faces, but --depth 16 was asked: "
+        "leave the option out or give the right file"
+    )

@@ -1,0 +1,261 @@
+import hashlib
+import http.server
+import re
+import shutil
+import sys
+import threading
+
+import h5py
+import numpy as np
+import pytest
+
+import weights
+from command_line import UserError
+from wide_resnet import WideResNet
+
+NAME = "weights.29-3.76_utk.hdf5"
+
+
+@pytest.mark.parametrize("kind", ["weights_only", "full_model"])
+def test_original_file_gives_the_original_numbers(shared, kind):
+    description, arrays = weights.read(shared / f"original/original_10_1_32_{kind}.hdf5")
+    assert (description.depth, description.width, description.image_size) == (10, 1, 32)
+    assert (description.crop, description.margin) == ("margin", 0.4)
+    model = WideResNet(32, 10, 1)()
+    model.set_weights(arrays)
+    expected = np.load(shared / "original/original_10_1_32_expected.npz")
+    gender, age = model.predict(expected["images"].astype(np.float32), verbose=0)
+    assert abs(gender - expected["gender"]).max() < 1e-5
+    assert abs(age - expected["age"]).max() < 1e-5
+
+
+def test_written_file_comes_back_with_its_description(tmp_path, tiny_weights):
+    _, model = tiny_weights
+    said = weights.Description(
+        10, 1, 32, "margin", 0.2, data="faces", split_seed=7, val_loss=3.5, training="train.py"
+    )
+    weights.write(tmp_path / "w.hdf5", model, said)
+    description, arrays = weights.read(tmp_path / "w.hdf5")
+    assert description == said
+    for written, held in zip(arrays, model.get_weights()):
+        np.testing.assert_array_equal(written, held)
+    assert [path.name for path in tmp_path.iterdir()] == ["w.hdf5"]
+
+
+def test_keras_2_reads_what_is_written(tmp_path, tiny_weights, monkeypatch):
+    path, model = tiny_weights
+    tf_keras = pytest.importorskip("tf_keras")
+    faces = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype(np.float32)
+    expected = model.predict(faces, verbose=0)
+    monkeypatch.setitem(sys.modules, "keras", tf_keras)
+    original = WideResNet(32, 10, 1)()
+    original.load_weights(str(path))
+    for ours, theirs in zip(expected, original.predict(faces, verbose=0)):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_halved_copy_keeps_description_and_numbers(tmp_path, tiny_weights, capsys):
+    path, _ = tiny_weights
+    assert weights.main([str(path), "--half", str(tmp_path / "half.hdf5")]) is None
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "holds a WideResNet 10-1 for 32 px faces, 499,568 numbers"
+    assert "crop: aligned" in printed
+    (description, arrays), (halved, small) = weights.read(path), weights.read(tmp_path / "half.hdf5")
+    assert description == halved
+    assert all(np.allclose(a, b, atol=1e-3) for a, b in zip(arrays, small))
+    with pytest.raises(UserError, match="half.hdf5 exists: give another name"):
+        weights.main([str(path), "--half", str(tmp_path / "half.hdf5")])
+
+
+def _bad_files(path, good):
+    """(name, content, message) of files that are no weights."""
+    whole = good.read_bytes()
+    return {
+        "page": (
+            b"<!DOCTYPE html><html>Not Found</html>",
+            f"{path} is a web page saved under this name: download the file again",
+        ),
+        "empty": (b"", f"{path} is empty: download or copy it again"),
+        "cut": (whole[: len(whole) // 2], f"{path} is cut short: download or copy it again"),
+        "text": (
+            b"hello",
+            f"{path} is not an HDF5 weight file, or is damaged: download or copy it again",
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", ["page", "empty", "cut", "text"])
+def test_file_that_is_no_weights_is_one_line(tmp_path, tiny_weights, kind):
+    path = tmp_path / "bad.hdf5"
+    content, message = _bad_files(path, tiny_weights[0])[kind]
+    path.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        weights.read(path)
+    assert str(error.value) == message
+
+
+def test_file_of_another_kind_is_one_line(tmp_path, tiny_weights):
+    path = tmp_path / "other.hdf5"
+    with h5py.File(path, "w") as file:
+        file["numbers"] = [1, 2]
+    with pytest.raises(UserError) as error:
+        weights.read(path)
+    assert str(error.value) == (
+        f"{path} is an HDF5 file without Keras 2 weights in it: give a file that train.py or the "
+        "original program wrote"
+    )
+    shutil.copy(tiny_weights[0], path)
+    with h5py.File(path, "r+") as file:
+        del file["conv2d"].attrs["weight_names"]
+    with pytest.raises(UserError) as error:
+        weights.read(path)
+    assert str(error.value) == f"{path} holds 38 arrays that are not a whole WideResNet's"
+
+
+def test_object_in_place_of_numbers_is_refused(tmp_path, tiny_weights):
+    path = tmp_path / "object.hdf5"
+    shutil.copy(tiny_weights[0], path)
+    with h5py.File(path, "r+") as file:
+        del file["conv2d/conv2d/kernel:0"]
+        file["conv2d"].create_dataset("conv2d/kernel:0", data="import os", dtype=h5py.string_dtype())
+    with pytest.raises(UserError, match="holds something other than numbers at /conv2d/conv2d"):
+        weights.read(path)
+
+
+def test_other_network_than_asked_is_one_line(tiny_weights):
+    path, _ = tiny_weights
+    description, _ = weights.read(path)
+    weights.require(description, path, depth=10, width=1)
+    with pytest.raises(UserError) as error:
+        weights.require(description, path, depth=16, width=8, image_size=64)
+    assert str(error.value) == (
+        f"{path} holds a WideResNet 10-1 for 32 px faces, but --depth 16 --width 8 image size 64 "
+        "was asked: leave the option out or give the right file"
+    )
+
+
+def test_missing_file_is_one_line(tmp_path):
+    with pytest.raises(UserError) as error:
+        weights.find(tmp_path / "none.hdf5")
+    assert str(error.value) == (
+        f"--weight_file {tmp_path}/none.hdf5 does not exist: give a file, one of the published "
+        "names (weights.28-3.73.hdf5, weights.29-3.76_utk.hdf5), or leave it out for the weights "
+        "that ship"
+    )
+    with pytest.raises(UserError, match="is a folder: name a file in it"):
+        weights.find(tmp_path)
+
+
+def test_weights_that_ship_describe_themselves():
+    description, _ = weights.read(weights.find())
+    assert description.crop == "aligned"
+    assert description.gender_order == "female,male"
+    assert description.split_seed is not None and description.test_split == 0.1
+    assert description.val_age_mae < 6.2 and description.val_gender_accuracy > 0.91
+
+
+def test_utkface_weights_of_the_original_have_utkfaces_gender_order(tmp_path, tiny_weights):
+    plain = tmp_path / NAME
+    shutil.copy(tiny_weights[0], plain)
+    with h5py.File(plain, "r+") as file:
+        for name in [name for name in file.attrs if name not in ("layer_names", "backend")]:
+            del file.attrs[name]
+    description, _ = weights.read(plain)
+    assert description.gender_order == "male,female"
+    assert description.data == "UTKFace"
+
+
+class _Release(http.server.BaseHTTPRequestHandler):
+    """A server of one file that understands ranges, and breaks off where it is told to."""
+
+    content = b""
+    break_at = None
+    status = None
+    ranges = []
+
+    def do_GET(self):
+        start = int(re.match(r"bytes=(\d+)-", self.headers["Range"])[1])
+        self.ranges.append(start)
+        if self.status or start >= len(self.content):
+            self.send_error(self.status or 416)
+            return
+        body = self.content[start:]
+        self.send_response(206)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body if self.break_at is None else body[: self.break_at])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def release(monkeypatch, tmp_path, tiny_weights):
+    """A local release page that serves the tiny weights."""
+    handler = type("Release", (_Release,), {"content": tiny_weights[0].read_bytes(), "ranges": []})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(weights, "RELEASE", f"http://127.0.0.1:{server.server_port}/")
+    monkeypatch.setattr(weights, "FOLDER", tmp_path / "pretrained_models")
+    yield handler
+    server.shutdown()
+    server.server_close()
+
+
+def test_published_name_is_downloaded_once(release):
+    path = weights.find(NAME)
+    assert path == weights.FOLDER / NAME
+    assert path.read_bytes() == release.content
+    assert weights.find(NAME) == path
+    assert release.ranges == [0]
+    assert [file.name for file in weights.FOLDER.iterdir()] == [NAME]
+
+
+def test_interrupted_download_is_resumed(release):
+    release.break_at = 1000
+    with pytest.raises(UserError) as error:
+        weights.find(NAME)
+    assert "run the command again to resume, or download" in str(error.value)
+    assert not (weights.FOLDER / NAME).exists()
+    release.break_at = None
+    assert weights.find(NAME).read_bytes() == release.content
+    assert release.ranges == [0, 1000]
+
+
+def test_download_that_was_whole_but_not_named_is_taken(release):
+    weights.FOLDER.mkdir()
+    (weights.FOLDER / f"{NAME}.part").write_bytes(release.content)
+    assert weights.find(NAME).read_bytes() == release.content
+
+
+def test_wrong_content_is_not_kept(release):
+    name = "weights.28-3.73.hdf5"
+    with pytest.raises(UserError) as error:
+        weights.find(name)
+    received = hashlib.md5(release.content).hexdigest()
+    assert str(error.value) == (
+        f"{name}: what came is not the published file (MD5 {received}, not "
+        "fbe63257a054c1c5466cfd7bf14646d6): run the command again"
+    )
+    assert list(weights.FOLDER.iterdir()) == []
+
+
+def test_server_without_the_file_is_one_line(release):
+    release.status = 404
+    with pytest.raises(UserError) as error:
+        weights.find(NAME)
+    assert str(error.value) == (
+        f"{NAME}: the server answered 404 Not Found: download {weights.RELEASE}{NAME} by hand and "
+        f"put it at {weights.FOLDER / NAME}"
+    )
+
+
+def test_offline_says_where_to_put_the_file(monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, "RELEASE", "http://127.0.0.1:9/")
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    with pytest.raises(UserError) as error:
+        weights.find(NAME)
+    assert str(error.value) == (
+        f"{NAME} could not be downloaded ([Errno 111] Connection refused): run the command again "
+        f"to resume, or download http://127.0.0.1:9/{NAME} by hand and put it at {tmp_path / NAME}"
+    )
