@@ -9,11 +9,13 @@ UTKFace's gender is 0 for male; the database has 1 for male, as everywhere in th
 import argparse
 import collections
 import hashlib
+import re
 from pathlib import Path
 
 from command_line import UserError, in_order, number_between, progress, run, say
 
 AHEAD = 64  # pictures decoded ahead of the one that is written
+PATTERN = re.compile(r"\d+_[01]_[0-4]_\d+\.jpg\.chip\.jpg$")  # as UTKFace documents it
 
 
 def get_args(argv=None):
@@ -94,14 +96,14 @@ def main(argv=None):
                 counts["skipped"] += 1
                 continue
             counts["copies"] += sha256 in groups
-            counts["unusual"] += len(path.name.split("_")) != 4
+            counts["unusual"] += not PATTERN.match(path.name)
             group = groups.setdefault(sha256, len(groups))
             database.append(image, gender, age, group, sha256, path.name)
             counts["written"] += 1
         if not counts["written"]:
             raise UserError(f"--input {args.input}: none of its {len(paths)} pictures can be used")
     print(f"read {len(paths)} pictures")
-    print(f"written {counts['written']} ({counts['unusual']} without four fields in their name)")
+    print(f"written {counts['written']} ({counts['unusual']} of them with a malformed name)")
     print(f"skipped {counts['skipped']}")
     print(f"byte-identical copies {counts['copies']}")
     print(f"database {args.output}")

@@ -190,7 +190,10 @@ class FaceDatabase:
     def _open_matlab5(self):
         import scipy.io
 
-        file = scipy.io.loadmat(self.path)
+        try:
+            file = scipy.io.loadmat(self.path)
+        except scipy.io.matlab.MatReadError as error:
+            raise ValueError(str(error)) from error
         self._file = None
         self.images = file["image"]
         self.genders = file["gender"].reshape(-1).astype(int)

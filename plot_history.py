@@ -31,12 +31,13 @@ def read_history(path):
     Raises `UserError` where the file is not a history.
     """
     import pandas
+    import tables
 
     if not path.is_file():
         raise UserError(f"--input {path} does not exist: give the history that train.py wrote")
     try:
         history = pandas.read_hdf(path, "history")
-    except (KeyError, OSError, ValueError, TypeError, pandas.errors.ParserError) as error:
+    except (KeyError, OSError, ValueError, TypeError, tables.HDF5ExtError) as error:
         raise UserError(f"--input {path} is not a training history of train.py") from error
     return history.rename(
         columns=lambda name: name.replace("_acc", "_accuracy") if name.endswith("_acc") else name

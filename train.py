@@ -195,7 +195,7 @@ def checkpoints(output_path, description):
     return Checkpoints()
 
 
-def describe(args, database):
+def describe(args, argv, database):
     """What the weights will say of themselves."""
     import keras
 
@@ -219,7 +219,7 @@ def describe(args, database):
         split_seed=args.split_seed,
         validation_split=args.validation_split,
         test_split=args.test_split,
-        training=shlex.join(["train.py", *sys.argv[1:]]),
+        training=shlex.join(["train.py", *argv]),
         engine=f"Keras {keras.version()}, {keras.backend.backend()}",
         precision="float32",
     )
@@ -236,6 +236,7 @@ def write_history(path, rows):
 
 
 def main(argv=None):
+    argv = sys.argv[1:] if argv is None else argv
     args = get_args(argv)
     from face_database import FaceDatabase
 
@@ -293,7 +294,7 @@ def main(argv=None):
         verbose="auto" if sys.stderr.isatty() else 2,
         callbacks=[
             schedule,
-            checkpoints(output_path, describe(args, database)),
+            checkpoints(output_path, describe(args, argv, database)),
             keras.callbacks.LambdaCallback(on_epoch_end=next_epoch),
         ],
     )

@@ -15,9 +15,7 @@ def letters_of(image):
 
 
 @pytest.mark.parametrize("size", [(200, 200), (480, 640), (3000, 4000)])
-@pytest.mark.parametrize(
-    "where", [(0.4, 0.4), (0, 0), (0.79, 0), (0, 0.79), (0.79, 0.79)], ids=str
-)
+@pytest.mark.parametrize("where", [(0.4, 0.4), (0, 0), (0.79, 0), (0, 0.79), (0.79, 0.79)], ids=str)
 def test_label_stays_in_the_picture_and_off_the_face(size, where):
     height, width = size
     picture = np.full((height, width, 3), 100, np.uint8)

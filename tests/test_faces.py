@@ -33,9 +33,7 @@ def test_landmarks_are_steady_on_the_face_and_wander_on_the_patch(finder, astron
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_has_no_face(finder, seed):
     rng = np.random.default_rng(seed)
-    layers = [
-        cv2.resize(rng.random((480 >> k, 640 >> k, 3)) * 2**k, (640, 480)) for k in range(6)
-    ]
+    layers = [cv2.resize(rng.random((480 >> k, 640 >> k, 3)) * 2**k, (640, 480)) for k in range(6)]
     noise = cv2.normalize(sum(layers), None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
     assert finder.find(noise) == []
 

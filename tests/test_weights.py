@@ -60,7 +60,10 @@ def test_halved_copy_keeps_description_and_numbers(tmp_path, tiny_weights, capsy
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "holds a WideResNet 10-1 for 32 px faces, 499,568 numbers"
     assert "crop: aligned" in printed
-    (description, arrays), (halved, small) = weights.read(path), weights.read(tmp_path / "half.hdf5")
+    (description, arrays), (halved, small) = (
+        weights.read(path),
+        weights.read(tmp_path / "half.hdf5"),
+    )
     assert description == halved
     assert all(np.allclose(a, b, atol=1e-3) for a, b in zip(arrays, small))
     with pytest.raises(UserError, match="half.hdf5 exists: give another name"):
@@ -117,7 +120,9 @@ def test_object_in_place_of_numbers_is_refused(tmp_path, tiny_weights):
     shutil.copy(tiny_weights[0], path)
     with h5py.File(path, "r+") as file:
         del file["conv2d/conv2d/kernel:0"]
-        file["conv2d"].create_dataset("conv2d/kernel:0", data="import os", dtype=h5py.string_dtype())
+        file["conv2d"].create_dataset(
+            "conv2d/kernel:0", data="import os", dtype=h5py.string_dtype()
+        )
     with pytest.raises(UserError, match="holds something other than numbers at /conv2d/conv2d"):
         weights.read(path)
 

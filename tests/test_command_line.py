@@ -1,0 +1,139 @@
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from conftest import ROOT
+
+from command_line import in_order, number_between, progress, whole_file
+
+SCRIPTS = sorted(
+    path.name for path in ROOT.glob("*.py") if 'if __name__ == "__main__"' in path.read_text()
+)
+
+
+@pytest.mark.parametrize("script", [name for name in SCRIPTS if name != "check_system.py"])
+def test_help_needs_no_heavy_import(script):
+    """What makes a command slow to answer is what it imports."""
+    heavy = ("tensorflow", "keras", "cv2", "dlib", "h5py", "pandas", "scipy", "numpy", "boto3")
+    code = (
+        f"import sys, {script[:-3]} as script\n"
+        "try: script.main(['--help'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        f"print([name for name in {heavy} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stderr == "[]\n"
+    assert done.stdout.startswith("usage:")
+
+
+@pytest.mark.parametrize("script", [name for name in SCRIPTS if name != "check_system.py"])
+def test_unknown_option_is_exit_code_2(command, script):
+    done = command(script, "--colour", "blue")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"{script}: error: ")
+
+
+def _run(code, **options):
+    code = f"import command_line, signal\ndef main():\n    {code}\ncommand_line.run(main)"
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, **options
+    )
+
+
+def test_user_error_is_one_line_and_exit_code_2():
+    done = _run("raise command_line.UserError('no such thing')")
+    assert (done.returncode, done.stderr) == (2, "-c: error: no such thing\n")
+
+
+def test_error_of_the_program_is_not_hidden():
+    done = _run("1 / 0")
+    assert done.returncode == 1 and "ZeroDivisionError" in done.stderr
+
+
+def test_ctrl_c_is_one_line():
+    done = _run("signal.raise_signal(signal.SIGINT)")
+    assert (done.returncode, done.stderr) == (130, "\n-c: stopped\n")
+
+
+def test_reader_that_stops_early_is_no_error():
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = "import command_line\ncommand_line.run(lambda: command_line.result('x' * 100000))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_file_appears_only_when_whole(tmp_path):
+    path = tmp_path / "result"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), whole_file(path) as partial:
+        partial.write_text("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+    with whole_file(path) as partial:
+        partial.write_text("new")
+    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+
+
+def test_killed_process_leaves_nothing_under_the_final_name(tmp_path):
+    code = (
+        "import pathlib, time, command_line\n"
+        f"with command_line.whole_file(pathlib.Path({str(tmp_path / 'result')!r})) as partial:\n"
+        "    partial.write_text('half'); print('ready', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["result.part"]
+
+
+def test_results_come_in_order_and_no_more_than_asked_are_ahead():
+    started = []
+
+    def work(number):
+        started.append(number)
+        time.sleep(0.01 * (number % 3))
+        return number
+
+    with ThreadPoolExecutor(4) as pool:
+        for number, future in in_order(pool, work, range(40), ahead=5):
+            assert future.result() == number
+            assert len(started) <= number + 6
+
+
+def test_progress_off_a_terminal_is_plain_lines(capsys):
+    assert list(progress(range(3), 3, "pictures", every=0)) == [0, 1, 2]
+    assert capsys.readouterr().err.splitlines() == [
+        "1 of 3 pictures",
+        "2 of 3 pictures",
+        "3 of 3 pictures",
+    ]
+
+
+@pytest.mark.parametrize(
+    "parse, text, value",
+    [
+        (number_between(0, 1), "0.5", 0.5),
+        (number_between(1, 9, int), "9", 9),
+        (number_between(1, 9, int), "2.5", "must be a whole number from 1 to 9, received '2.5'"),
+        (number_between(0, 1), "nan", "must be a number from 0 to 1, received 'nan'"),
+        (number_between(0, float("inf")), "-1", "must be a number from 0 up, received '-1'"),
+    ],
+)
+def test_number_is_taken_or_refused_with_its_limits(parse, text, value):
+    if not isinstance(value, str):
+        assert parse(text) == value
+        return
+    with pytest.raises(argparse.ArgumentTypeError) as error:
+        parse(text)
+    assert str(error.value) == value

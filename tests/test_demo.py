@@ -1,0 +1,136 @@
+import csv
+
+import cv2
+import numpy as np
+import pytest
+from conftest import write_chips
+
+import demo
+from command_line import UserError
+
+
+def rows_of(output):
+    with open(output / "results.csv", newline="", encoding="utf-8") as table:
+        return list(csv.DictReader(table))
+
+
+def test_weights_that_ship_see_a_woman_in_the_astronaut(command, tmp_path):
+    """What `make demo` does, with nothing but the shipped weights."""
+    assert command("demo_pictures.py", "pictures").returncode == 0
+    done = command("demo.py", "--image_dir", "pictures", "--output_dir", "out")
+    assert done.returncode == 0, done.stderr
+    (row,) = rows_of(tmp_path / "out")
+    assert row["file"] == "astronaut.png" and row["gender"] == "F"
+    assert 20 < float(row["age"]) < 50
+    first, second = done.stdout.splitlines()
+    assert first.startswith("astronaut.png  face 1  box ") and second == "coffee.png  no face"
+    assert done.stderr.splitlines() == [
+        "2 pictures, 1 faces, 1 without a face, 0 unreadable",
+        "annotated pictures and results.csv, results.jsonl are in out",
+    ]
+    drawn = cv2.imread(str(tmp_path / "out" / "astronaut.png"))
+    before = cv2.imread(str(tmp_path / "pictures" / "astronaut.png"))
+    assert drawn.shape == before.shape and 200 < (drawn != before).any(2).sum() < 20000
+
+
+def test_real_portraits_have_one_face_each(shared, tmp_path, capsys):
+    pictures = str(shared / "pictures")
+    demo.main(["--image_dir", pictures, "--output_dir", str(tmp_path)])
+    assert [row["file"] for row in rows_of(tmp_path)] == ["biden.jpg", "obama.jpg", "obama2.jpg"]
+    assert all(row["gender"] == "M" and row["face"] == "1" for row in rows_of(tmp_path))
+
+
+def test_four_faces_in_one_picture_are_four_rows(shared, astronaut, tmp_path, tiny_weights):
+    canvas = np.full((1600, 2400, 3), 100, np.uint8)
+    names = ("biden.jpg", "obama.jpg", "obama2.jpg")
+    portraits = [cv2.imread(str(shared / "pictures" / name)) for name in names] + [astronaut]
+    for portrait, left, height in zip(portraits, (0, 500, 1100, 1500), (1100, 700, 500, 400)):
+        factor = height / portrait.shape[0]
+        small = cv2.resize(portrait, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        canvas[100 : 100 + small.shape[0], left : left + small.shape[1]] = small
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "four.jpg"), canvas)
+    out = tmp_path / "out"
+    options = ["--weight_file", str(tiny_weights[0]), "--output_dir", str(out)]
+    demo.main(["--image_dir", str(folder), *options])
+    rows = rows_of(out)
+    assert [row["face"] for row in rows] == ["1", "2", "3", "4"]
+    assert len({row["width"] for row in rows}) == 4
+
+
+def test_cropped_pictures_need_no_detector(command, tmp_path, tiny_weights):
+    write_chips(tmp_path / "chips", 5)
+    done = command(
+        "demo.py", "--image_dir", "chips", "--output_dir", "out", "--cropped",
+        "--weight_file", tiny_weights[0],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(tmp_path / "out")
+    assert len(rows) == 5 and all(row["score"] == "" for row in rows)
+    assert all((row["left"], row["width"]) == ("0", "48") for row in rows)
+
+
+def test_margin_against_the_weights_is_obeyed_with_a_warning(tmp_path, capsys, tiny_weights):
+    from skimage import data
+
+    (tmp_path / "in").mkdir()
+    cv2.imwrite(str(tmp_path / "in" / "face.png"), data.astronaut()[:, :, ::-1])
+    folder, output = str(tmp_path / "in"), tmp_path / "out"
+    base = ["--image_dir", folder, "--weight_file", str(tiny_weights[0]), "--overwrite"]
+    ages = []
+    for margin in ([], ["--margin", "0.4"], ["--margin", "0.0"]):
+        demo.main([*base, "--output_dir", str(output), *margin])
+        warned = "warning: --margin" in capsys.readouterr().err
+        assert warned == bool(margin)
+        ages.append(rows_of(output)[0]["probability"] + rows_of(output)[0]["age"])
+    assert len(set(ages)) == 3
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--output_dir", "out"], "--output_dir needs --image_dir"),
+        (["--cropped"], "--cropped needs --image_dir"),
+        (
+            ["--image_dir", "a", "--source", "1"],
+            "argument --source: not allowed with argument --image_dir",
+        ),
+        (["--margin", "-1"], "argument --margin: must be a number from 0 to 10, received '-1'"),
+        (["--depth", "x"], "argument --depth: must be a whole number from 1 to 1000, received 'x'"),
+        (
+            ["--image_dir", "a", "--cropped", "--margin", "0.4"],
+            "--cropped and --margin exclude each other: nothing is cut",
+        ),
+    ],
+)
+def test_wrong_option_is_one_line_that_names_it(capsys, arguments, message):
+    with pytest.raises(SystemExit) as error:
+        demo.get_args(arguments)
+    assert error.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"error: {message}")
+
+
+def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "page.hdf5").write_text("<html>Not Found</html>")
+    for arguments, message in {
+        ("--image_dir", "none"): "--image_dir none does not exist: give a folder with pictures",
+        ("--image_dir", "empty"): "--image_dir empty holds no pictures (looked for avif, bmp, dib,",
+        ("--weight_file", "page.hdf5"): "page.hdf5 is a web page saved under this name: download",
+        ("--depth", "10"): "wide_resnet_16_1.hdf5 holds a WideResNet 16-1 for 64 px faces, but",
+        (): "no display to open a window on: use --image_dir DIR --output_dir OUT, which needs",
+    }.items():
+        done = command("demo.py", *arguments)
+        assert done.returncode == 2 and done.stdout == ""
+        assert len(done.stderr.splitlines()) == 1
+        assert done.stderr.startswith("demo.py: error: ") and message in done.stderr
+
+
+def test_folder_of_broken_pictures_is_an_error(tmp_path, tiny_weights, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "face.jpg").write_bytes(b"broken")
+    folder = str(tmp_path / "in")
+    with pytest.raises(UserError) as error:
+        demo.main(["--image_dir", folder, "--output_dir", str(tmp_path / "out")])
+    assert str(error.value) == f"--image_dir {folder}: none of its pictures can be read"

@@ -1,0 +1,146 @@
+import tracemalloc
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+
+import face_database
+from command_line import UserError
+from face_database import FaceDatabase, split
+
+
+def write(path, count, size=16, **options):
+    settings = {"db": "utk", "min_score": -1, "crop": "aligned"} | options
+    with face_database.create(path, size, **settings) as database:
+        for row in range(count):
+            image = np.full((size, size, 3), row % 256, np.uint8)
+            digest = row.to_bytes(32, "big")
+            database.append(image, row % 2, row % 101, row // 2, digest, f"{row} ä日.jpg")
+    return path
+
+
+@pytest.mark.parametrize("count", [0, 1, 255, 256, 700])
+def test_what_is_written_is_read(tmp_path, count):
+    database = FaceDatabase(write(tmp_path / "faces.mat", count))
+    rows = np.arange(count)
+    assert database.images.shape == (count, 16, 16, 3)
+    np.testing.assert_array_equal(database.genders, rows % 2)
+    np.testing.assert_array_equal(database.ages, rows % 101)
+    np.testing.assert_array_equal(database.groups, rows // 2)
+    assert database.sources() == [f"{row} ä日.jpg" for row in rows]
+    assert all((database.images[row] == row % 256).all() for row in rows)
+    assert (database.db, database.img_size, database.min_score) == ("utk", 16, -1)
+    assert (database.crop, database.margin, database.resize) == ("aligned", None, "linear")
+
+
+def test_margin_is_kept(tmp_path):
+    path = write(tmp_path / "faces.mat", 1, db="imdb", crop="margin", margin=0.4)
+    database = FaceDatabase(path)
+    assert (database.db, database.crop, database.margin) == ("imdb", "margin", 0.4)
+
+
+def test_file_is_a_matlab_7_3_file(tmp_path):
+    path = write(tmp_path / "faces.mat", 3)
+    header = path.read_bytes()[:512]
+    assert header.startswith(b"MATLAB 7.3 MAT-file") and header[124:128] == b"\x00\x02IM"
+    assert scipy.io.matlab.matfile_version(path) == (2, 0)
+    with h5py.File(path) as file:
+        assert file["image"].attrs["MATLAB_class"] == b"uint8"
+        assert file["db"].attrs["MATLAB_class"] == b"char" and file["db"].dtype == np.uint16
+        assert file["age"].shape == file["gender"].shape == (3, 1)
+
+
+def test_matlab_5_database_of_the_original_is_read_with_the_right_genders(shared):
+    database = FaceDatabase(shared / "original/utkface_32_original.mat")
+    raw = scipy.io.loadmat(shared / "original/utkface_32_original.mat")
+    assert len(database) == 320 and database.images.shape == (320, 32, 32, 3)
+    np.testing.assert_array_equal(database.genders, 1 - raw["gender"][0])
+    np.testing.assert_array_equal(database.ages, raw["age"][0])
+    assert (database.db, database.crop) == ("utk", "aligned")
+
+
+def test_matlab_5_database_of_imdb_keeps_its_genders(tmp_path):
+    path = tmp_path / "imdb.mat"
+    labels = {"gender": np.array([[0, 1, 1]]), "age": np.array([[5, 50, 100]])}
+    scipy.io.savemat(
+        path,
+        {"image": np.zeros((3, 8, 8, 3), np.uint8), "db": "imdb", "img_size": 8, "min_score": 1.0}
+        | labels,
+    )
+    database = FaceDatabase(path)
+    assert database.genders.tolist() == [0, 1, 1] and database.ages.tolist() == [5, 50, 100]
+    assert (database.crop, database.margin) == ("margin", 0.4)
+    with pytest.raises(UserError, match="does not record the names of its pictures"):
+        database.sources()
+
+
+def test_memory_does_not_grow_with_the_pictures(tmp_path):
+    def peak(count):
+        tracemalloc.start()
+        write(tmp_path / f"{count}.mat", count, size=64)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak(10)
+    assert peak(3000) < 1.3 * peak(600)
+
+
+def test_error_leaves_no_file(tmp_path):
+    with pytest.raises(RuntimeError):
+        with face_database.create(tmp_path / "faces.mat", 8, "utk", -1, "aligned"):
+            raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"\x89HDF\r\n\x1a\n"])
+def test_other_file_is_one_line(tmp_path, content):
+    path = tmp_path / "faces.mat"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        FaceDatabase(path)
+    assert str(error.value) == (
+        f"{path} is not a face database, or is incomplete: make it again with create_db.py or "
+        "create_db_utkface.py"
+    )
+
+
+def test_missing_database_is_one_line(tmp_path):
+    with pytest.raises(UserError) as error:
+        FaceDatabase(tmp_path / "none.mat")
+    assert str(error.value) == (
+        f"{tmp_path}/none.mat does not exist: make a database with create_db.py or "
+        "create_db_utkface.py"
+    )
+
+
+def test_split_has_its_sizes_and_no_overlap():
+    digests = [number.to_bytes(32, "big") for number in range(5000)]
+    parts = split(digests, np.arange(5000), 0.1, 0.2, seed=3)
+    assert sorted(np.concatenate(parts)) == list(range(5000))
+    assert [round(len(part) / 5000, 1) for part in parts] == [0.7, 0.1, 0.2]
+
+
+def test_split_does_not_depend_on_order_or_company():
+    digests = [number.to_bytes(32, "big") for number in range(400)]
+    _, held, _ = split(digests, np.arange(400), 0.3, 0.1, seed=3)
+    backward = digests[::-1][:300]
+    _, again, _ = split(backward, np.arange(300), 0.3, 0.1, seed=3)
+    assert {backward[row] for row in again} == {digests[row] for row in held} & set(backward)
+    _, other, _ = split(digests, np.arange(400), 0.3, 0.1, seed=4)
+    assert set(other) != set(held)
+
+
+def test_copies_stay_on_one_side():
+    digests = [number.to_bytes(32, "big") for number in range(400)]
+    groups = np.arange(400) // 4
+    for part in split(digests, groups, 0.3, 0.3, seed=0):
+        assert all(np.isin(np.flatnonzero(groups == groups[row]), part).all() for row in part)
+
+
+def test_known_digest_has_a_known_place():
+    """The split is a promise: these rows must stay where they are."""
+    digests = [number.to_bytes(32, "big") for number in range(10)]
+    parts = split(digests, np.arange(10), 0.3, 0.3, seed=0)
+    assert [part.tolist() for part in parts] == [[0, 1, 4, 5, 7, 8], [2, 6], [3, 9]]

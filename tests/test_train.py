@@ -1,0 +1,146 @@
+import shlex
+
+import h5py
+import numpy as np
+import pandas
+import pytest
+from conftest import ROOT, write_chips
+
+import create_db_utkface
+import train
+import weights
+from command_line import UserError
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("database")
+    write_chips(folder / "UTKFace", 90)
+    path = folder / "utk.mat"
+    create_db_utkface.main(["-i", str(folder / "UTKFace"), "-o", str(path), "--img_size", "32"])
+    return path
+
+
+def tiny(database, output, *more):
+    small = ["--depth", "10", "--width", "1", "--batch_size", "16", "--lr", "0.01"]
+    return ["-i", str(database), "--output_path", str(output), *small, *more]
+
+
+def test_defaults_are_the_originals():
+    args = train.get_args(["-i", "x.mat"])
+    assert (args.batch_size, args.nb_epochs, args.lr, args.opt) == (32, 30, 0.1, "sgd")
+    assert (args.depth, args.width, args.validation_split, args.aug) == (16, 8, 0.1, False)
+    assert str(args.output_path) == "checkpoints"
+    assert (args.schedule, args.warmup, args.label_smoothing_years) == ("step", 0, 0)
+
+
+def test_run_leaves_weights_and_history_that_describe_it(database, tmp_path):
+    arguments = tiny(database, tmp_path, "--nb_epochs", "3", "--validation_split", "0.2", "--aug")
+    train.main(arguments)
+    history = pandas.read_hdf(tmp_path / "history_10_1.h5", "history")
+    assert len(history) == 3
+    assert {"loss", "val_loss", "val_pred_age_accuracy", "val_pred_gender_accuracy"} < set(history)
+    best = history["val_loss"].cummin()
+    improved = history["val_loss"] == best
+    expected = {
+        f"weights.{epoch + 1:02d}-{history['val_loss'][epoch]:.2f}.hdf5"
+        for epoch in history.index[improved]
+    }
+    written = {path.name for path in tmp_path.glob("*.hdf5")}
+    assert written == expected
+    last = max(tmp_path.glob("*.hdf5"))
+    description, _ = weights.read(last)
+    assert (description.depth, description.width, description.image_size) == (10, 1, 32)
+    assert (description.crop, description.data) == ("aligned", "UTKFace")
+    assert description.terms == "non-commercial research only"
+    assert (description.split_seed, description.validation_split) == (0, 0.2)
+    assert description.training == shlex.join(["train.py", *arguments])
+    assert description.val_loss == pytest.approx(history["val_loss"].min())
+
+
+def test_weights_give_the_validation_figures_that_they_claim(database, tmp_path):
+    from estimator import Estimator
+    from face_database import FaceDatabase
+
+    train.main(tiny(database, tmp_path, "--nb_epochs", "1", "--validation_split", "0.3"))
+    (path,) = tmp_path.glob("*.hdf5")
+    estimator = Estimator(path)
+    faces = FaceDatabase(database)
+    _, rows, _ = faces.split(0.3, 0, 0)
+    estimates = estimator(np.stack([faces.images[row] for row in rows]))
+    mae = abs(estimates.ages - faces.ages[rows]).mean()
+    assert estimator.description.val_age_mae == pytest.approx(mae, abs=1e-3)
+    right = (estimates.males >= 0.5) == (faces.genders[rows] == 1)
+    assert estimator.description.val_gender_accuracy == pytest.approx(right.mean(), abs=1e-5)
+
+
+def test_same_seed_trains_the_same_weights(database, tmp_path):
+    for name in ("first", "second"):
+        train.main(tiny(database, tmp_path / name, "--nb_epochs", "1", "--aug", "--seed", "5"))
+    (first,), (second,) = ((tmp_path / name).glob("*.hdf5") for name in ("first", "second"))
+    for a, b in zip(weights.read(first)[1], weights.read(second)[1]):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_adam_trains_too(database, tmp_path):
+    train.main(tiny(database, tmp_path, "--nb_epochs", "1", "--opt", "adam"))
+    assert list(tmp_path.glob("*.hdf5"))
+
+
+def test_step_schedule_is_the_originals():
+    rates = [train.learning_rate(step, 300, 10, 0.1, "step", 0) for step in range(0, 300, 10)]
+    factors = [0 if e < 7.5 else 1 if e < 15 else 2 if e < 22.5 else 3 for e in range(30)]
+    np.testing.assert_allclose(rates, [0.1 * 0.2**factor for factor in factors])
+
+
+def test_cosine_schedule_warms_up_and_ends_at_zero():
+    rates = [train.learning_rate(step, 100, 10, 0.1, "cosine", 1) for step in range(100)]
+    assert rates[0] == pytest.approx(0.01) and rates[10] == pytest.approx(0.1)
+    assert max(rates) == pytest.approx(0.1) and 0 < rates[-1] < 0.0001
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--depth", "12"], "argument --depth: must be 10, 16, 22, 28, ... (6 n + 4): 12"),
+        (["--lr", "-1"], "argument --lr: must be a number from 1e-09 up, received '-1'"),
+        (["--nb_epochs", "x"], "must be a whole number from 1 to 9999, received 'x'"),
+        (["--validation_split", "0"], "argument --validation_split: must be above 0"),
+        (
+            ["--validation_split", "0.6", "--test_split", "0.5"],
+            "--validation_split and --test_split leave no picture for training",
+        ),
+    ],
+)
+def test_wrong_option_is_one_line_that_names_it(capsys, arguments, message):
+    with pytest.raises(SystemExit) as error:
+        train.get_args(["-i", "x.mat", *arguments])
+    assert error.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith(message)
+
+
+def test_too_few_pictures_are_one_line(database, tmp_path):
+    with pytest.raises(UserError) as error:
+        train.main(tiny(database, tmp_path, "--batch_size", "512"))
+    assert str(error.value) == (
+        f"{database} gives 84 pictures for training and 6 for validation: too few for "
+        "--batch_size 512"
+    )
+
+
+def test_missing_database_is_said_before_anything_is_loaded(command, tmp_path):
+    done = command("train.py", "-i", "none.mat")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "train.py: error: none.mat does not exist: make a database with create_db.py or "
+        "create_db_utkface.py\n"
+    )
+    assert not (ROOT / "checkpoints" / "history_16_8.h5").exists()
+
+
+def test_history_is_written_with_every_epoch(tmp_path):
+    train.write_history(tmp_path / "history.h5", [{"loss": 2.0}, {"loss": 1.0}])
+    with h5py.File(tmp_path / "history.h5") as file:
+        assert "history" in file
+    assert pandas.read_hdf(tmp_path / "history.h5", "history")["loss"].tolist() == [2, 1]
