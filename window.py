@@ -63,7 +63,15 @@ class Window:
             key = cv2.waitKey(30)
             if key & 0xFF in ENDING_KEYS and key != -1:
                 return False
-            if cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1:
+            if not self._is_open():
                 return False
             if key != -1 or not wait_for_key:
                 return True
+
+    def _is_open(self):
+        import cv2
+
+        try:
+            return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:  # Qt has forgotten the window
+            return False
