@@ -85,11 +85,11 @@ def in_order(pool, function, items, ahead):
 
 
 @contextlib.contextmanager
-def quiet_tensorflow():
-    """Import TensorFlow without its start-up talk and yield the module.
+def quiet_start():
+    """Keep TensorFlow's start-up talk off the terminal while the block lasts.
 
     The talk is written by C++ code before any log level is read, so stderr itself is turned
-    aside for as long as the block lasts. Where an error leaves the block, the talk is printed.
+    aside. Where an error leaves the block, what was written is printed after all.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
@@ -97,9 +97,7 @@ def quiet_tensorflow():
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            import tensorflow
-
-            yield tensorflow
+            yield
         except BaseException:
             aside.seek(0)
             os.write(kept, aside.read())

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import weights
-from command_line import quiet_tensorflow
+from command_line import quiet_start
 from wide_resnet import AGE_CLASSES, WideResNet
 
 # A batch is padded up to one of these, so that TensorFlow compiles a few graphs and no more.
@@ -50,7 +50,9 @@ class Estimator:
         weights.require(self.description, path, depth, width)
         self.image_size = self.description.image_size
         self.path = Path(path)
-        with quiet_tensorflow() as tf:
+        with quiet_start():
+            import tensorflow as tf
+
             said = self.description
             model = WideResNet(self.image_size, said.depth, said.width)()
             model.set_weights(arrays)

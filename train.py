@@ -12,7 +12,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from command_line import UserError, number_between, quiet_tensorflow, run, say
+from command_line import UserError, number_between, quiet_start, run, say
 from wide_resnet import DEPTH, WIDTH
 
 PRESET = {"shift": 0.1, "flip": True, "erase": 0.5, "mixup": 0.2}  # --aug
@@ -253,13 +253,13 @@ def main(argv=None):
     history_path = output_path / f"history_{args.depth}_{args.width}.h5"
     output_path.mkdir(parents=True, exist_ok=True)
 
-    quiet_tensorflow()
-    import keras
+    with quiet_start():
+        import keras
 
+        keras.utils.set_random_seed(args.seed)
     from generator import Augmentation, FaceBatches
     from wide_resnet import WideResNet
 
-    keras.utils.set_random_seed(args.seed)
     fields = Augmentation.__dataclass_fields__
     chosen = (PRESET if args.aug else {}) | {k: v for k, v in vars(args).items() if k in fields}
     batches = FaceBatches(
