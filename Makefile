@@ -22,11 +22,11 @@ test: .venv/installed-dev
 	$(PYTHON) check_system.py
 	$(PYTHON) -m venv .venv
 	@echo "installing what requirements.txt lists into .venv: a minute or two, about 2.5 GB"
-	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet --use-pep517 -r requirements.txt
 	@touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.txt
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --use-pep517 -r requirements-dev.txt
 	@touch $@
 
 clean:

@@ -9,14 +9,13 @@ Files written here carry attributes that describe them (see `Description`).
 
 import argparse
 import collections
-import contextlib
 import dataclasses
 import hashlib
-import os
 import re
 from pathlib import Path
 
-from command_line import UserError, progress, run, say, whole_file
+from command_line import UserError, run, whole_file
+from download import download
 from wide_resnet import AGE_CLASSES, DEPTH, GENDER_CLASSES, IMAGE_SIZE, WIDTH
 
 FOLDER = Path(__file__).resolve().parent / "pretrained_models"
@@ -36,7 +35,6 @@ PUBLISHED = {
         "terms": "non-commercial research only",
     },
 }
-BLOCK = 128 * 1024  # bytes of a download that are written at once
 MARGIN = 0.4
 CROPS = ("margin", "aligned")
 GENDER_ORDERS = ("female,male", "male,female")
@@ -86,104 +84,32 @@ def find(weight_file=None):
         raise UserError(f"--weight_file {weight_file} is a folder: name a file in it")
     if str(weight_file) in PUBLISHED:
         kept = FOLDER / path.name
-        return kept if kept.is_file() else download(path.name, FOLDER)
+        if not kept.is_file():
+            download(RELEASE + path.name, kept, lambda whole: _check_download(whole, path.name))
+        return kept
     raise UserError(
         f"--weight_file {weight_file} does not exist: give a file, one of the published names "
         f"({', '.join(PUBLISHED)}), or leave it out for the weights that ship"
     )
 
 
-def download(name, folder):
-    """Download a published weight file into ``folder`` and return its path.
-
-    An interrupted download is resumed. The file gets its name only when it is whole: its MD5
-    is the published one, or, where none was published, its arrays are those of a network.
-    Raises `UserError` offline and where what came is not the file.
-    """
-    import urllib.error
-
-    folder.mkdir(parents=True, exist_ok=True)
-    path, partial = folder / name, folder / f"{name}.part"
-    url = RELEASE + name
-    by_hand = f"download {url} by hand and put it at {path}"
-    with _sole_writer(partial) as file:
-        try:
-            total = _fetch(url, file)
-        except urllib.error.HTTPError as error:
-            answer = f"{error.code} {error.reason}"
-            raise UserError(f"{name}: the server answered {answer}: {by_hand}") from error
-        except OSError as error:
-            reason = getattr(error, "reason", error)
-            raise UserError(
-                f"{name} could not be downloaded ({reason}): run the command again to resume, "
-                f"or {by_hand}"
-            ) from error
-        if file.tell() < total:
-            raise UserError(
-                f"{name}: the connection ended after {file.tell()} of {total} bytes: run the "
-                f"command again to resume, or {by_hand}"
-            )
-        try:
-            _check_download(partial, name)
-        except UserError:
-            partial.unlink()
-            raise
-        os.replace(partial, path)
-    return path
-
-
-def _fetch(url, file):
-    """Append to ``file`` what it lacks of ``url``; return how many bytes it should hold then."""
-    import urllib.error
-    import urllib.request
-
-    held = file.seek(0, os.SEEK_END)
-    request = urllib.request.Request(url, headers={"Range": f"bytes={held}-"})
-    try:
-        response = urllib.request.urlopen(request, timeout=30)
-    except urllib.error.HTTPError as error:
-        if error.code == 416:  # the file holds all there is
-            return held
-        raise
-    with response:
-        if response.status != 206:  # the server sends it all, from the start
-            file.truncate(0)
-            held = 0
-        missing = int(response.headers.get("Content-Length") or 0)
-        total = held + missing
-        say(f"{'resuming' if held else 'downloading'} {url} ({total / 1e6:.0f} MB)")
-        blocks = iter(lambda: response.read(BLOCK), b"")
-        for block in progress(blocks, -(-missing // BLOCK) or None, "blocks of 128 KiB"):
-            file.write(block)
-        file.flush()
-    return total
-
-
-@contextlib.contextmanager
-def _sole_writer(path):
-    """Open ``path`` for appending, held against other processes that download the same."""
-    import fcntl
-
-    with open(path, "ab+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(f"{path.name} is being downloaded by another process: wait") from error
-        yield file
-
-
-def _check_download(partial, name):
+def _check_download(path, name):
+    """Raise `UserError` where a file that was downloaded is not the published one."""
     expected = PUBLISHED[name]["md5"]
-    if expected:
-        with open(partial, "rb") as file:
-            received = hashlib.file_digest(file, "md5").hexdigest()
-        if received != expected:
-            raise UserError(
-                f"{name}: what came is not the published file (MD5 {received}, not {expected}): "
-                "run the command again"
-            )
-    else:
-        read(partial)
+    if not expected:
+        read(path)
+        return
+    received = _md5(path)
+    if received != expected:
+        raise UserError(
+            f"{name}: what came is not the published file (MD5 {received}, not {expected}): "
+            "run the command again"
+        )
+
+
+def _md5(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def read(path):
@@ -264,8 +190,7 @@ def _published_facts(path):
     """What is known of one of the original's files, by its name, or by its MD5 if renamed."""
     if path.name.removesuffix(".part") in PUBLISHED:
         return PUBLISHED[path.name.removesuffix(".part")]
-    with open(path, "rb") as file:
-        md5 = hashlib.file_digest(file, "md5").hexdigest()
+    md5 = _md5(path)
     return next((facts for facts in PUBLISHED.values() if facts["md5"] == md5), {})
 
 

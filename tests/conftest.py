@@ -1,8 +1,11 @@
 """What several tests need: tiny pictures, a tiny network, the shared data where it is."""
 
+import http.server
 import os
+import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +72,43 @@ def command(tmp_path):
         )
 
     return run
+
+
+class _ReleasePage(http.server.BaseHTTPRequestHandler):
+    """A server of one file, which breaks off or refuses where it is told to."""
+
+    content = b""
+    break_at = None
+    status = None
+    knows_ranges = True
+
+    def do_GET(self):
+        start = int(re.match(r"bytes=(\d+)-", self.headers["Range"])[1])
+        self.ranges.append(start)
+        start = start if self.knows_ranges else 0
+        if self.status or start >= len(self.content):
+            self.send_error(self.status or 416)
+            return
+        body = self.content[start:]
+        self.send_response(206 if self.knows_ranges else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body if self.break_at is None else body[: self.break_at])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def release_page():
+    """A local web server whose settings and memory are attributes: see `_ReleasePage`."""
+    handler = type("ReleasePage", (_ReleasePage,), {"ranges": []})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    handler.address = f"http://127.0.0.1:{server.server_port}/"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield handler
+    server.shutdown()
+    server.server_close()
 
 
 def write_chips(folder, count=40, size=48, seed=0):

@@ -1,9 +1,6 @@
 import hashlib
-import http.server
-import re
 import shutil
 import sys
-import threading
 
 import h5py
 import numpy as np
@@ -170,41 +167,13 @@ def test_utkface_weights_of_the_original_have_utkfaces_gender_order(tmp_path, ti
     assert description.data == "UTKFace"
 
 
-class _Release(http.server.BaseHTTPRequestHandler):
-    """A server of one file that understands ranges, and breaks off where it is told to."""
-
-    content = b""
-    break_at = None
-    status = None
-    ranges = []
-
-    def do_GET(self):
-        start = int(re.match(r"bytes=(\d+)-", self.headers["Range"])[1])
-        self.ranges.append(start)
-        if self.status or start >= len(self.content):
-            self.send_error(self.status or 416)
-            return
-        body = self.content[start:]
-        self.send_response(206)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body if self.break_at is None else body[: self.break_at])
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
-def release(monkeypatch, tmp_path, tiny_weights):
-    """A local release page that serves the tiny weights."""
-    handler = type("Release", (_Release,), {"content": tiny_weights[0].read_bytes(), "ranges": []})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(weights, "RELEASE", f"http://127.0.0.1:{server.server_port}/")
+def release(release_page, monkeypatch, tmp_path, tiny_weights):
+    """A local release page that serves the tiny weights under every name."""
+    release_page.content = tiny_weights[0].read_bytes()
+    monkeypatch.setattr(weights, "RELEASE", release_page.address)
     monkeypatch.setattr(weights, "FOLDER", tmp_path / "pretrained_models")
-    yield handler
-    server.shutdown()
-    server.server_close()
+    return release_page
 
 
 def test_published_name_is_downloaded_once(release):
@@ -214,23 +183,6 @@ def test_published_name_is_downloaded_once(release):
     assert weights.find(NAME) == path
     assert release.ranges == [0]
     assert [file.name for file in weights.FOLDER.iterdir()] == [NAME]
-
-
-def test_interrupted_download_is_resumed(release):
-    release.break_at = 1000
-    with pytest.raises(UserError) as error:
-        weights.find(NAME)
-    assert "run the command again to resume, or download" in str(error.value)
-    assert not (weights.FOLDER / NAME).exists()
-    release.break_at = None
-    assert weights.find(NAME).read_bytes() == release.content
-    assert release.ranges == [0, 1000]
-
-
-def test_download_that_was_whole_but_not_named_is_taken(release):
-    weights.FOLDER.mkdir()
-    (weights.FOLDER / f"{NAME}.part").write_bytes(release.content)
-    assert weights.find(NAME).read_bytes() == release.content
 
 
 def test_wrong_content_is_not_kept(release):
@@ -243,16 +195,6 @@ def test_wrong_content_is_not_kept(release):
         "fbe63257a054c1c5466cfd7bf14646d6): run the command again"
     )
     assert list(weights.FOLDER.iterdir()) == []
-
-
-def test_server_without_the_file_is_one_line(release):
-    release.status = 404
-    with pytest.raises(UserError) as error:
-        weights.find(NAME)
-    assert str(error.value) == (
-        f"{NAME}: the server answered 404 Not Found: download {weights.RELEASE}{NAME} by hand and "
-        f"put it at {weights.FOLDER / NAME}"
-    )
 
 
 def test_offline_says_where_to_put_the_file(monkeypatch, tmp_path):
