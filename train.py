@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from command_line import UserError, number_between, quiet_start, run, say
-from wide_resnet import DEPTH, WIDTH
+from wide_resnet import DEPTH, WIDTH, WideResNet
 
 PRESET = {"shift": 0.1, "flip": True, "erase": 0.5, "mixup": 0.2}  # --aug
 
@@ -249,6 +249,10 @@ def main(argv=None):
             f"{args.input} gives {len(training)} pictures for training and {len(validation)} for "
             f"validation: too few for --batch_size {args.batch_size}"
         )
+    try:
+        network = WideResNet(database.img_size, args.depth, args.width)
+    except ValueError as error:
+        raise UserError(f"{args.input} does not fit the network: {error}") from error
     output_path = Path(__file__).resolve().parent / args.output_path
     history_path = output_path / f"history_{args.depth}_{args.width}.h5"
     output_path.mkdir(parents=True, exist_ok=True)
@@ -258,7 +262,6 @@ def main(argv=None):
 
         keras.utils.set_random_seed(args.seed)
     from generator import Augmentation, FaceBatches
-    from wide_resnet import WideResNet
 
     fields = Augmentation.__dataclass_fields__
     chosen = (PRESET if args.aug else {}) | {k: v for k, v in vars(args).items() if k in fields}
@@ -272,7 +275,7 @@ def main(argv=None):
         seed=args.seed,
     )
     held = FaceBatches(database, validation, 256)
-    model = WideResNet(database.img_size, args.depth, args.width)()
+    model = network()
     schedule = compiled(model, args, len(batches) * args.nb_epochs, len(batches))
     say(
         f"{model.count_params():,} parameters, {len(training)} pictures for training, "
@@ -286,18 +289,24 @@ def main(argv=None):
         history.append(dict(logs))
         write_history(history_path, history)
 
-    model.fit(
-        batches,
-        validation_data=held,
-        epochs=args.nb_epochs,
-        shuffle=False,
-        verbose="auto" if sys.stderr.isatty() else 2,
-        callbacks=[
-            schedule,
-            checkpoints(output_path, describe(args, argv, database)),
-            keras.callbacks.LambdaCallback(on_epoch_end=next_epoch),
-        ],
-    )
+    try:
+        model.fit(
+            batches,
+            validation_data=held,
+            epochs=args.nb_epochs,
+            shuffle=False,
+            verbose="auto" if sys.stderr.isatty() else 2,
+            callbacks=[
+                schedule,
+                checkpoints(output_path, describe(args, argv, database)),
+                keras.callbacks.LambdaCallback(on_epoch_end=next_epoch),
+            ],
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped in epoch {len(history) + 1} of {args.nb_epochs}: the weights and the history "
+            f"so far are in {output_path}"
+        ) from None
     print(f"history {os.path.relpath(history_path)}")
 
 

@@ -1,4 +1,9 @@
+import re
 import shlex
+import signal
+import subprocess
+import sys
+import time
 
 import h5py
 import numpy as np
@@ -127,6 +132,41 @@ def test_too_few_pictures_are_one_line(database, tmp_path):
         f"{database} gives 84 pictures for training and 6 for validation: too few for "
         "--batch_size 512"
     )
+
+
+def test_faces_of_a_size_the_network_cannot_take_are_one_line(tmp_path):
+    chips = write_chips(tmp_path / "UTKFace", 60)
+    database = tmp_path / "odd.mat"
+    create_db_utkface.main(["-i", str(chips), "-o", str(database), "--img_size", "30"])
+    with pytest.raises(UserError) as error:
+        train.main(tiny(database, tmp_path / "out"))
+    assert str(error.value) == (
+        f"{database} does not fit the network: image size must be a multiple of 4 from 8 up. "
+        "Received: 30"
+    )
+
+
+def test_ctrl_c_ends_in_one_line_and_keeps_what_there_is(database, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "train.py", *tiny(database, tmp_path, "--nb_epochs", "500")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not list(tmp_path.glob("*.h5")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert re.fullmatch(
+        rf"train.py: stopped in epoch \d+ of 500: the weights and the history so far are in "
+        rf"{tmp_path}",
+        said.splitlines()[-1],
+    )
+    assert not list(tmp_path.glob("*.part"))
+    assert len(pandas.read_hdf(tmp_path / "history_10_1.h5", "history")) > 0
 
 
 def test_missing_database_is_said_before_anything_is_loaded(command, tmp_path):
