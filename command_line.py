@@ -1,12 +1,27 @@
 """What every command shares: one-line errors, progress, and quiet libraries."""
 
+import argparse
 import collections
 import contextlib
+import math
 import os
+import select
 import signal
 import sys
 import tempfile
 import time
+
+# OpenCV reads these when it is imported, and every command imports this module first.
+os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, without the usage."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message}\n")
 
 
 class UserError(Exception):
@@ -16,21 +31,41 @@ class UserError(Exception):
 def run(main):
     """Run a command's ``main`` and end the process with its exit code.
 
-    A `UserError` is one line on stderr and exit code 2; Ctrl-C is one line and 130;
-    a reader that closes the pipe early (``| head``) ends the command silently.
+    A `UserError`, or a file that the system refuses, is one line on stderr and exit code 2;
+    Ctrl-C and a plain ``kill`` are one line and 130; a reader that closes the pipe early
+    (``| head``) ends the command silently.
     """
     name = os.path.basename(sys.argv[0])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        sys.exit(main())
+        code = main()
+        sys.stdout.flush()
+        sys.exit(code)
     except UserError as error:
         print(f"{name}: error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as stop:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(f"\n{name}: {str(stop) or 'stopped'}", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        left = isinstance(error, BrokenPipeError) and _reader_has_left(sys.stdout)
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be said
+        if left:
+            sys.exit(128 + signal.SIGPIPE)
+        if error.strerror is None:
+            raise
+        what = f"{error.filename}: " if error.filename else ""
+        print(f"{name}: error: {what}{error.strerror}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _reader_has_left(stream):
+    poll = select.poll()
+    poll.register(stream.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def say(text):
@@ -123,14 +158,13 @@ def whole_file(path):
 
 def number_between(low, high, kind=float):
     """An argparse ``type`` that accepts a number of ``kind`` from ``low`` to ``high``."""
-    import argparse
 
     def parse(text):
         try:
             value = kind(text)
         except ValueError:
             value = None
-        if value is None or not low <= value <= high:
+        if value is None or not low <= value <= high or math.isinf(value):
             name = "a whole number" if kind is int else "a number"
             limit = f"from {low} up" if high == float("inf") else f"from {low} to {high}"
             raise argparse.ArgumentTypeError(f"must be {name} {limit}, received {text!r}")

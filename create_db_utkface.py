@@ -12,14 +12,14 @@ import hashlib
 import re
 from pathlib import Path
 
-from command_line import UserError, in_order, number_between, progress, run, say
+from command_line import Parser, UserError, in_order, number_between, progress, run, say
 
 AHEAD = 64  # pictures decoded ahead of the one that is written
 PATTERN = re.compile(r"\d+_[01]_[0-4]_\d+\.jpg\.chip\.jpg$")  # as UTKFace documents it
 
 
 def get_args(argv=None):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description="Make a face database of UTKFace's aligned and cropped chips.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

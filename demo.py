@@ -7,22 +7,21 @@
 In the window any key goes to the next picture; Escape, q or closing it ends.
 """
 
-import argparse
 from pathlib import Path
 
 import picture_folder
-from command_line import UserError, number_between, run, say
+from command_line import Parser, UserError, number_between, run, say
 from wide_resnet import DEPTH, WIDTH
 
 
 def get_args(argv=None):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description="Find faces and estimate their age and gender: in a window, or with "
         "--output_dir as annotated pictures and tables."
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--image_dir", type=Path, help="folder of pictures, instead of the camera")
-    source.add_argument("--source", default="0", help="camera index or video file (default: 0)")
+    source.add_argument("--source", help="camera index or video file (default: camera 0)")
     network = parser.add_argument_group("network (each is known from the weights if left out)")
     network.add_argument("--weight_file", help="weights, or the name of published ones")
     for name, default in (("depth", DEPTH), ("width", WIDTH)):
@@ -49,6 +48,8 @@ def get_args(argv=None):
     args = parser.parse_args(argv)
     if args.image_dir is None and (args.output_dir or args.cropped):
         parser.error(f"{'--output_dir' if args.output_dir else '--cropped'} needs --image_dir")
+    if args.overwrite and not args.output_dir:
+        parser.error("--overwrite needs --output_dir")
     if args.cropped and args.margin is not None:
         parser.error("--cropped and --margin exclude each other: nothing is cut")
     return args
@@ -66,8 +67,6 @@ def to_folder(args, paths, description, make_estimator):
         args.cropped,
     )
     say(", ".join(f"{count} {what}" for what, count in counts.items()))
-    if counts["unreadable"] == counts["pictures"]:
-        raise UserError(f"--image_dir {args.image_dir}: none of its pictures can be read")
     say(f"annotated pictures and {', '.join(picture_folder.TABLES)} are in {args.output_dir}")
 
 
@@ -80,7 +79,7 @@ def to_window(args, paths, description, make_estimator):
     import faces
     import frames
 
-    source = frames.pictures(paths, args.image_dir) if paths else frames.video(args.source)
+    source = frames.pictures(paths, args.image_dir) if paths else frames.video(args.source or "0")
     first = next(source, None)
     if first is None:
         raise UserError(f"--image_dir {args.image_dir}: none of its pictures can be read")

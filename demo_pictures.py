@@ -5,14 +5,13 @@
 The astronaut Eileen Collins (NASA, public domain), and a cup of coffee (CC0), which has no face.
 """
 
-import argparse
 from pathlib import Path
 
-from command_line import run
+from command_line import Parser, run
 
 
 def get_args(argv=None):
-    parser = argparse.ArgumentParser(description="Copy scikit-image's pictures for the demo.")
+    parser = Parser(description="Copy scikit-image's pictures for the demo.")
     parser.add_argument("folder", type=Path, help="folder to put them in")
     return parser.parse_args(argv)
 

@@ -31,6 +31,8 @@ def download(url, path, check):
             answer = f"{error.code} {error.reason}"
             raise UserError(f"{path.name}: the server answered {answer}: {by_hand}") from error
         except OSError as error:
+            if not file.tell():
+                partial.unlink()
             reason = getattr(error, "reason", error)
             raise UserError(
                 f"{path.name} could not be downloaded ({reason}): run the command again to resume, "

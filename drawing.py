@@ -18,7 +18,8 @@ def annotate(image, boxes, labels):
     """Draw boxes and labels on a copy of a picture.
 
     A label stands above its box, or below or beside it, where it lies in the picture and on no
-    face and no other label. Where there is no such place the picture gets a strip below it.
+    face and no other label. Where there is no such place it goes into a strip below the picture,
+    with a small number in the corner of the box that says whose it is.
 
     Args:
         image: (H, W, 3) uint8 BGR.
@@ -35,15 +36,13 @@ def annotate(image, boxes, labels):
     else:
         image = image.copy()
     height, width = image.shape[:2]
-    letter = max(
-        9, min(width, height) // 40, min(_typical_width(boxes), min(width, height) // 2) // 9
-    )
-    line = max(1, letter // 6)
-    for left, top, w, h in boxes:
+    letters = [_letter(box, min(width, height)) for box in boxes]
+    for (left, top, w, h), letter in zip(boxes, letters):
+        line = max(1, letter // 6)
         cv2.rectangle(image, (left, top), (left + w - 1, top + h - 1), COLOUR, line)
     taken = list(boxes)
     homeless = []
-    for number, (box, label) in enumerate(zip(boxes, labels), 1):
+    for number, (box, label, letter) in enumerate(zip(boxes, labels, letters), 1):
         size = _label_size(label, letter)
         place = next(
             (place for place in _places(box, size, width, height) if _free(place, size, taken)),
@@ -52,17 +51,25 @@ def annotate(image, boxes, labels):
         if place is None:
             homeless.append(f"{number}: {label}" if len(boxes) > 1 else label)
             if len(boxes) > 1:
-                _write(image, str(number), (box[0] + line, box[1] + line), letter)
+                _number(image, number, box)
             continue
         taken.append((*place, *size))
         _write(image, label, place, letter)
-    return _with_strip(image, homeless, letter) if homeless else image
+    return _with_strip(image, homeless, min(letters)) if homeless else image
 
 
-def _typical_width(boxes):
-    """Median width of the boxes, 0 for none."""
-    widths = sorted(w for _, _, w, _ in boxes)
-    return widths[len(widths) // 2] if widths else 0
+def _letter(box, shorter):
+    """Height of a face's letters: an eighth of the face, in a picture's reasonable bounds."""
+    return min(max(box[2] // 8, 9, shorter // 100), max(9, shorter // 20))
+
+
+def _number(image, number, box):
+    """Write a number into the top left corner of a box, a sixth of its height."""
+    left, top, width, height = box
+    scale = min(width, height) / 6 / FONT_HEIGHT
+    foot = (left + max(1, width // 20), top + max(6, height // 4))
+    for colour, thickness in ((COLOUR, 3), (TEXT, 1)):
+        cv2.putText(image, str(number), foot, FONT, scale, colour, thickness, cv2.LINE_AA)
 
 
 def _label_size(text, letter):

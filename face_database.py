@@ -143,21 +143,20 @@ class FaceDatabase:
         """Open a database. Raises `UserError` where the file is not one."""
         self.path = Path(path)
         if not self.path.is_file():
-            raise UserError(
-                f"{path} does not exist: make a database with create_db.py or create_db_utkface.py"
-            )
+            raise UserError(f"{path} is not a file: make a database with create_db_utkface.py")
         import h5py
 
+        open(self.path, "rb").close()  # where it may not be read, this says so
         try:
             if h5py.is_hdf5(self.path):
                 # without a chunk cache HDF5 reads the one image that is asked for, not its chunk
                 self._open_hdf5(h5py.File(self.path, "r", rdcc_nbytes=0))
             else:
                 self._open_matlab5()
-        except (KeyError, ValueError, OSError, NotImplementedError) as error:
+        except (KeyError, ValueError, IndexError, OSError, NotImplementedError) as error:
             raise UserError(
                 f"{path} is not a face database, or is incomplete: make it again with "
-                "create_db.py or create_db_utkface.py"
+                "create_db_utkface.py"
             ) from error
         if not len(self.images) == len(self.genders) == len(self.ages) == len(self.groups):
             raise UserError(f"{path} is damaged: its images and labels differ in number")

@@ -1,16 +1,12 @@
 """Cameras, video files and picture folders become frames: one iterator, one yield shape."""
 
 import collections
-import os
 from pathlib import Path
 
-os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+import cv2
+import numpy as np
 
-import cv2  # noqa: E402  it reads the settings above when it is imported
-import numpy as np  # noqa: E402
-
-from command_line import UserError, say  # noqa: E402
+from command_line import UserError, say
 
 Frame = collections.namedtuple("Frame", "name image")
 Frame.__doc__ = "A picture (H, W, 3) uint8 BGR with the name that results are reported under."
@@ -28,7 +24,7 @@ def list_pictures(folder, but_not=None):
 
     Args:
         folder: the folder.
-        but_not: a folder that is left out, wherever it lies (one's own output).
+        but_not: a folder in it that is left out (one's own output).
 
     Raises `UserError` where the folder is missing or holds no picture.
     """
@@ -37,6 +33,10 @@ def list_pictures(folder, but_not=None):
         state = "is not a folder" if folder.exists() else "does not exist"
         raise UserError(f"--image_dir {folder} {state}: give a folder with pictures")
     left_out = None if but_not is None else Path(but_not).resolve()
+    if left_out == folder.resolve():
+        raise UserError(f"--output_dir {but_not} is the folder of the pictures: give another")
+    if left_out in folder.resolve().parents:
+        left_out = None
     paths = sorted(
         path
         for path in folder.rglob("*")

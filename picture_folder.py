@@ -7,12 +7,14 @@ on batches of faces across pictures. Memory does not grow with the number of pic
 import collections
 import contextlib
 import csv
+import ctypes
 import itertools
 import json
 import multiprocessing
 import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from command_line import UserError, in_order, progress, result, say
@@ -43,12 +45,14 @@ def estimate_folder(folder, paths, output, description, make_estimator, margin=N
     examine = _Examine(description, margin, cropped)
     ahead = 4 * (os.cpu_count() or 1) + 8
     with _pool() as pool, _tables(output) as write_row:
-        job = _Job(pool, folder, output, make_estimator, write_row)
+        job = _Job(pool, folder, _targets(paths, folder, output), make_estimator, write_row)
         try:
             examined = in_order(pool, examine, paths, ahead)
             for path, future in progress(examined, len(paths), "pictures"):
                 job.add(path, *future.result())
             job.finish()
+            if job.counts["unreadable"] == len(paths):
+                raise UserError(f"--image_dir {folder}: none of its pictures can be read")
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"stopped after {job.counts['pictures']} of {len(paths)} pictures: what was "
@@ -61,10 +65,10 @@ def estimate_folder(folder, paths, output, description, make_estimator, margin=N
 class _Job:
     """Pictures on their way from the search for faces through the network to the tables."""
 
-    def __init__(self, pool, folder, output, make_estimator, write_row):
+    def __init__(self, pool, folder, targets, make_estimator, write_row):
         self.pool = pool
         self.folder = folder
-        self.output = output
+        self.targets = targets
         self.make_estimator = make_estimator
         self.write_row = write_row
         self.counts = {"pictures": 0, "faces": 0, "without a face": 0, "unreadable": 0}
@@ -98,9 +102,9 @@ class _Job:
         for path, found, _ in self._waiting:
             ages_and_males = list(itertools.islice(answers, len(found)))
             self._report(path.relative_to(self.folder), found, ages_and_males)
-            target = self.output / path.relative_to(self.folder)
             boxes = [box for box, _ in found]
-            self._drawn.append(self.pool.submit(_draw, path, target, boxes, ages_and_males))
+            drawing = self.pool.submit(_draw, path, self.targets[path], boxes, ages_and_males)
+            self._drawn.append(drawing)
         self._waiting.clear()
         while len(self._drawn) > BATCH:
             self._drawn.popleft().result()
@@ -119,14 +123,31 @@ class _Job:
 @contextlib.contextmanager
 def _pool():
     """Processes without TensorFlow that leave Ctrl-C to this one."""
-    context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
-        mp_context=context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_end_with,
+        initargs=(os.getpid(),),
     )
+    # What is ignored here is ignored in processes started from here, from their first moment.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pool.submit(os.getpid)  # starts them all
+    signal.signal(signal.SIGINT, handler)
     try:
         yield pool
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a process that reads pictures was killed, perhaps for want of memory: try again"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _end_with(parent):
+    """Let this process be killed when its parent ends, even by kill -9 (Linux)."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -145,7 +166,12 @@ def _tables(output):
             writer.writerow(row)
             lines.write(json.dumps(row) + "\n")
 
-        yield write
+        try:
+            yield write
+        except UserError:
+            for part in parts:
+                part.unlink()
+            raise
     for part, name in zip(parts, TABLES):
         os.replace(part, output / name)
 
@@ -180,6 +206,20 @@ class _Examine:
         return boxes, cut.faces(self.finder, image, found), None
 
 
+def _targets(paths, folder, output):
+    """Where each picture's annotated copy goes: its own name where the format is kept."""
+    targets, taken = {}, set()
+    for path in sorted(paths, key=lambda path: path.suffix.lower() not in KEPT_FORMATS):
+        target = output / path.relative_to(folder)
+        if path.suffix.lower() not in KEPT_FORMATS:
+            target = target.with_name(f"{target.name}.png")
+        while target in taken:  # a.bmp beside a picture called a.bmp.png
+            target = target.with_name(f"{target.stem}_.png")
+        targets[path] = target
+        taken.add(target)
+    return targets
+
+
 def _draw(path, target, boxes, ages_and_males):
     """Write the annotated picture: runs in another process."""
     import cv2
@@ -190,8 +230,6 @@ def _draw(path, target, boxes, ages_and_males):
 
     labels = [label_of(*answer) for answer in ages_and_males]
     image = annotate(read_picture(path), boxes, labels)
-    if target.suffix.lower() not in KEPT_FORMATS:
-        target = target.with_name(f"{target.name}.png")
     target.parent.mkdir(parents=True, exist_ok=True)
     options = [cv2.IMWRITE_JPEG_QUALITY, 92] if target.suffix.lower() != ".png" else []
     encoded = cv2.imencode(target.suffix.lower(), image, options)[1]
@@ -226,6 +264,8 @@ def _line(row):
 
 def refuse_existing(output, overwrite):
     """Raise `UserError` where a folder holds earlier results and they are not to be replaced."""
+    if Path(output).exists() and not Path(output).is_dir():
+        raise UserError(f"--output_dir {output} is a file: give a folder")
     held = [name for name in TABLES if (Path(output) / name).exists()]
     if held and not overwrite:
         raise UserError(

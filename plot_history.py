@@ -5,10 +5,10 @@
 Writes loss.png and accuracy.png beside the input. Histories of the original are read too.
 """
 
-import argparse
+import re
 from pathlib import Path
 
-from command_line import UserError, run, whole_file
+from command_line import Parser, UserError, run, whole_file
 
 PICTURES = {
     "loss.png": ("loss", ("loss", "pred_gender_loss", "pred_age_loss")),
@@ -18,9 +18,7 @@ HEADS = {"pred_gender_": "gender ", "pred_age_": "age "}
 
 
 def get_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description="Draw a training history: loss.png and accuracy.png beside it."
-    )
+    parser = Parser(description="Draw a training history: loss.png and accuracy.png beside it.")
     parser.add_argument("--input", "-i", type=Path, required=True, help="history (.h5)")
     return parser.parse_args(argv)
 
@@ -34,14 +32,14 @@ def read_history(path):
     import tables
 
     if not path.is_file():
-        raise UserError(f"--input {path} does not exist: give the history that train.py wrote")
+        raise UserError(f"--input {path} is not a file: give the history that train.py wrote")
     try:
         history = pandas.read_hdf(path, "history")
     except (KeyError, OSError, ValueError, TypeError, tables.HDF5ExtError) as error:
         raise UserError(f"--input {path} is not a training history of train.py") from error
-    return history.rename(
-        columns=lambda name: name.replace("_acc", "_accuracy") if name.endswith("_acc") else name
-    )
+    if not isinstance(history, pandas.DataFrame) or history.empty or "loss" not in history:
+        raise UserError(f"--input {path} is not a training history of train.py")
+    return history.rename(columns=lambda name: re.sub("_acc$", "_accuracy", name))
 
 
 def draw(history, columns, title, path):
@@ -78,6 +76,8 @@ def main(argv=None):
     args = get_args(argv)
     history = read_history(args.input)
     for name, (title, columns) in PICTURES.items():
+        if not set(columns) & set(history):
+            continue
         path = args.input.parent / name
         draw(history, columns, title, path)
         print(path)

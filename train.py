@@ -1,25 +1,26 @@
 """Train the network on a face database.
 
-    python3 train.py --input data/imdb_db.mat
+    python3 train.py --input data/utkface.mat
 
 Writes checkpoints/weights.NN-L.LL.hdf5 each time the validation loss falls, and the history
 checkpoints/history_DEPTH_WIDTH.h5, which plot_history.py draws.
 """
 
 import argparse
+import contextlib
 import os
 import shlex
 import sys
 from pathlib import Path
 
-from command_line import UserError, number_between, quiet_start, run, say
+from command_line import Parser, UserError, number_between, quiet_start, run, say
 from wide_resnet import DEPTH, WIDTH, WideResNet
 
 PRESET = {"shift": 0.1, "flip": True, "erase": 0.5, "mixup": 0.2}  # --aug
 
 
 def get_args(argv=None):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description="Train the age and gender network on a face database.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -282,6 +283,7 @@ def main(argv=None):
         f"{len(validation)} for validation"
     )
 
+    kept = checkpoints(output_path, describe(args, argv, database))
     history = []
 
     def next_epoch(epoch, logs):
@@ -290,23 +292,26 @@ def main(argv=None):
         write_history(history_path, history)
 
     try:
-        model.fit(
-            batches,
-            validation_data=held,
-            epochs=args.nb_epochs,
-            shuffle=False,
-            verbose="auto" if sys.stderr.isatty() else 2,
-            callbacks=[
-                schedule,
-                checkpoints(output_path, describe(args, argv, database)),
-                keras.callbacks.LambdaCallback(on_epoch_end=next_epoch),
-            ],
-        )
+        with contextlib.redirect_stdout(sys.stderr):
+            model.fit(
+                batches,
+                validation_data=held,
+                epochs=args.nb_epochs,
+                shuffle=False,
+                verbose="auto" if sys.stderr.isatty() else 2,
+                callbacks=[
+                    schedule,
+                    kept,
+                    keras.callbacks.LambdaCallback(on_epoch_end=next_epoch),
+                ],
+            )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"stopped in epoch {len(history) + 1} of {args.nb_epochs}: the weights and the history "
             f"so far are in {output_path}"
         ) from None
+    if kept.best == float("inf"):
+        raise UserError("no weights were written: the loss was never a number; try a lower --lr")
     print(f"history {os.path.relpath(history_path)}")
 
 

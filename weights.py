@@ -7,14 +7,13 @@ and short texts are read from a file, never code, so that a file from a stranger
 Files written here carry attributes that describe them (see `Description`).
 """
 
-import argparse
 import collections
 import dataclasses
 import hashlib
 import re
 from pathlib import Path
 
-from command_line import UserError, run, whole_file
+from command_line import Parser, UserError, run, whole_file
 from download import download
 from wide_resnet import AGE_CLASSES, DEPTH, GENDER_CLASSES, IMAGE_SIZE, WIDTH
 
@@ -36,8 +35,11 @@ PUBLISHED = {
     },
 }
 MARGIN = 0.4
-CROPS = ("margin", "aligned")
-GENDER_ORDERS = ("female,male", "male,female")
+KNOWN = {  # what a description may say
+    "crop": ("margin", "aligned"),
+    "resize": ("linear", "area"),
+    "gender_order": ("female,male", "male,female"),
+}
 
 
 @dataclasses.dataclass
@@ -134,14 +136,15 @@ def read(path):
             group = file.get("model_weights", file)
             arrays = _arrays(group, path)
             said = {key: _plain(value) for key, value in file.attrs.items()}
-    except OSError as error:
+        description = _description(path, arrays, said)
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         damaged = "truncated" in str(error)
         raise UserError(
             f"{path} is cut short: download or copy it again"
             if damaged
             else f"{path} is not an HDF5 weight file, or is damaged: download or copy it again"
         ) from error
-    return _description(path, arrays, said), arrays
+    return description, arrays
 
 
 def _arrays(group, path):
@@ -171,6 +174,8 @@ def _plain(value):
 def _description(path, arrays, said):
     """What the attributes say, with depth, width and size as the arrays have them."""
     fields = {field.name for field in dataclasses.fields(Description)}
+    import numpy as np
+
     known = {key: value for key, value in said.items() if key in fields}
     if not known:
         known = {k: v for k, v in _published_facts(path).items() if k in fields}
@@ -178,11 +183,16 @@ def _description(path, arrays, said):
         known["margin"] = None
     known.update(_network_of(arrays, path))
     description = Description(**known)
-    if description.crop not in CROPS or description.gender_order not in GENDER_ORDERS:
-        raise UserError(
-            f"{path} says crop {description.crop!r} and gender order "
-            f"{description.gender_order!r}: it is of a newer version or damaged"
-        )
+    for name, known_values in KNOWN.items():
+        if getattr(description, name) not in known_values:
+            raise UserError(
+                f"{path} says {name} {getattr(description, name)!r}: it is damaged, or of a newer "
+                "version of this program"
+            )
+    if description.crop == "margin" and not 0 <= description.margin <= 10:
+        raise UserError(f"{path} says margin {description.margin!r}: it is damaged")
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise UserError(f"{path} holds numbers that are not finite: its training went astray")
     return description
 
 
@@ -276,7 +286,8 @@ def copy_halved(source, target):
     """Copy a weight file written here with its numbers as float16, at half the size."""
     import h5py
 
-    with h5py.File(source, "r") as old, whole_file(target) as partial:
+    with h5py.File(source, "r", locking=False) as file, whole_file(target) as partial:
+        old = file.get("model_weights", file)
         with h5py.File(partial, "w") as new:
             new.attrs.update(old.attrs)
             for layer in old.attrs["layer_names"]:
@@ -287,7 +298,7 @@ def copy_halved(source, target):
 
 
 def get_args(argv=None):
-    parser = argparse.ArgumentParser(description="Print what a weight file says of itself.")
+    parser = Parser(description="Print what a weight file says of itself.")
     parser.add_argument("weight_file", help="a weight file or the name of a published one")
     parser.add_argument(
         "--half", type=Path, metavar="COPY", help="also write a copy in half precision there"

@@ -7,7 +7,6 @@ training does, and all of them in order, as a copy does. Medians of five runs, i
 image; the file's size shows what the index of the chunks costs.
 """
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -16,14 +15,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from command_line import run  # noqa: E402
+from command_line import Parser, run  # noqa: E402
 
 FACES = 10_000
 SIZE = 64
 
 
 def get_args(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--chunks", type=int, nargs="+", default=[1, 4, 16, 64, 256])
     return parser.parse_args(argv)
 

@@ -7,20 +7,19 @@ detector, cut as the weights want and estimated; beside it the chip itself is es
 errors are over the same faces, those that were found.
 """
 
-import argparse
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from command_line import UserError, in_order, progress, run  # noqa: E402
+from command_line import Parser, UserError, in_order, progress, run  # noqa: E402
 
 BORDER = 100  # pixels of canvas on each side of a chip of 200
 
 
 def get_args(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--input", "-i", type=Path, required=True, help="database of the chips")
     parser.add_argument("--image_dir", type=Path, required=True, help="folder of the same chips")
     parser.add_argument("--weight_file", help="weights (default: those that ship)")
@@ -65,13 +64,15 @@ def main(argv=None):
     from faces import Cut
 
     database = FaceDatabase(args.input)
+    names = database.sources()
+    if not all((args.image_dir / name).is_file() for name in names):
+        raise UserError(f"--image_dir {args.image_dir} does not hold the pictures of {args.input}")
     estimator = Estimator(args.weight_file)
     said = estimator.description
+    if said.split_seed is None:
+        raise UserError(f"{estimator.path} does not say which pictures it was validated on")
     _, rows, _ = database.split(said.validation_split, said.test_split, said.split_seed)
-    names = database.sources()
     paths = [args.image_dir / names[row] for row in rows]
-    if not paths or not paths[0].is_file():
-        raise UserError(f"--image_dir {args.image_dir} does not hold the pictures of {args.input}")
     again = Again(Cut.of(said, args.margin))
     whole, cut, found = [], [], []
     with ProcessPoolExecutor() as pool:

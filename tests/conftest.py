@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("FACE_TEST_DATA", ROOT.parent / "shared" / "data"))
 
 sys.path.insert(0, str(ROOT))
+
+import command_line  # noqa: E402, F401  as in every command, before OpenCV
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 

@@ -50,6 +50,28 @@ def test_user_error_is_one_line_and_exit_code_2():
     assert (done.returncode, done.stderr) == (2, "-c: error: no such thing\n")
 
 
+def test_file_that_the_system_refuses_is_one_line_and_exit_code_2():
+    done = _run("open('none/file', 'w')")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "-c: error: none/file: No such file or directory\n",
+    )
+
+
+def test_full_disk_under_stdout_is_one_line():
+    with open("/dev/full", "w") as full:
+        code = "import command_line\ncommand_line.run(lambda: print('x'))"
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (2, "-c: error: No space left on device\n")
+
+
+def test_broken_pipe_of_another_kind_is_not_hidden():
+    done = _run("raise BrokenPipeError(32, 'Broken pipe')")
+    assert (done.returncode, done.stderr) == (2, "-c: error: Broken pipe\n")
+
+
 def test_error_of_the_program_is_not_hidden():
     done = _run("1 / 0")
     assert done.returncode == 1 and "ZeroDivisionError" in done.stderr

@@ -1,9 +1,15 @@
 import csv
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from conftest import write_chips
+from conftest import ROOT, write_chips
 
 import demo
 from command_line import UserError
@@ -24,7 +30,7 @@ def test_weights_that_ship_see_a_woman_in_the_astronaut(command, tmp_path):
     assert 20 < float(row["age"]) < 50
     first, second = done.stdout.splitlines()
     assert first.startswith("astronaut.png  face 1  box ") and second == "coffee.png  no face"
-    assert done.stderr.splitlines() == [
+    assert [line for line in done.stderr.splitlines() if " of 2 pictures" not in line] == [
         "2 pictures, 1 faces, 1 without a face, 0 unreadable",
         "annotated pictures and results.csv, results.jsonl are in out",
     ]
@@ -92,6 +98,11 @@ def test_margin_against_the_weights_is_obeyed_with_a_warning(tmp_path, capsys, t
     [
         (["--output_dir", "out"], "--output_dir needs --image_dir"),
         (["--cropped"], "--cropped needs --image_dir"),
+        (["--image_dir", "a", "--overwrite"], "--overwrite needs --output_dir"),
+        (
+            ["--image_dir", "a", "--source", "0"],
+            "argument --source: not allowed with argument --image_dir",
+        ),
         (
             ["--image_dir", "a", "--source", "1"],
             "argument --source: not allowed with argument --image_dir",
@@ -113,10 +124,17 @@ def test_wrong_option_is_one_line_that_names_it(capsys, arguments, message):
 
 def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    cv2.imwrite(str(tmp_path / "full" / "a.png"), np.zeros((40, 40, 3), np.uint8))
     (tmp_path / "page.hdf5").write_text("<html>Not Found</html>")
     for arguments, message in {
         ("--image_dir", "none"): "--image_dir none does not exist: give a folder with pictures",
         ("--image_dir", "empty"): "--image_dir empty holds no pictures (looked for avif, bmp, dib,",
+        ("--image_dir", "full", "--output_dir", "full"): "--output_dir full is the folder of the",
+        ("--image_dir", "full", "--output_dir", "full/a.png"): "--output_dir full/a.png is a file",
+        ("--image_dir", "full", "--output_dir", "full/a.png/b"): "Not a directory",
+        ("--source", "77"): "no display to open a window on: use",
+        ("--colour", "blue"): "unrecognized arguments: --colour blue",
         ("--weight_file", "page.hdf5"): "page.hdf5 is a web page saved under this name: download",
         ("--depth", "10"): "wide_resnet_16_1.hdf5 holds a WideResNet 16-1 for 64 px faces, but",
         (): "no display to open a window on: use --image_dir DIR --output_dir OUT, which needs",
@@ -134,3 +152,48 @@ def test_folder_of_broken_pictures_is_an_error(tmp_path, tiny_weights, capsys):
     with pytest.raises(UserError) as error:
         demo.main(["--image_dir", folder, "--output_dir", str(tmp_path / "out")])
     assert str(error.value) == f"--image_dir {folder}: none of its pictures can be read"
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def _processes_of(parent):
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(child) for child in children]
+
+
+def _is_running(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().split(") ")[1][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("signal_sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_end_in_the_middle_leaves_no_process_and_no_table(
+    tmp_path, tiny_weights, astronaut, signal_sent
+):
+    folder, output = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for number in range(300):
+        cv2.imwrite(str(folder / f"{number:03d}.jpg"), astronaut)
+    command = [sys.executable, ROOT / "demo.py", "--image_dir", folder, "--output_dir", output]
+    process = subprocess.Popen(
+        [*command, "--weight_file", tiny_weights[0]],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.readline()  # the first face is through
+    children = _processes_of(process.pid)
+    assert len(children) >= 2
+    process.send_signal(signal_sent)
+    _, said = process.communicate(timeout=30)
+    deadline = time.monotonic() + 10
+    while any(map(_is_running, children)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(_is_running, children))
+    assert "Traceback" not in said
+    assert not (output / "results.csv").exists() and not (output / "results.jsonl").exists()
+    if signal_sent != signal.SIGKILL:
+        assert process.returncode == 130
+        assert re.match(r"demo.py: stopped after \d+ of 300 pictures: ", said.splitlines()[-1])
+        assert (output / "results.csv.part").stat().st_size > 0

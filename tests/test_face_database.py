@@ -101,8 +101,7 @@ def test_other_file_is_one_line(tmp_path, content):
     with pytest.raises(UserError) as error:
         FaceDatabase(path)
     assert str(error.value) == (
-        f"{path} is not a face database, or is incomplete: make it again with create_db.py or "
-        "create_db_utkface.py"
+        f"{path} is not a face database, or is incomplete: make it again with create_db_utkface.py"
     )
 
 
@@ -110,8 +109,7 @@ def test_missing_database_is_one_line(tmp_path):
     with pytest.raises(UserError) as error:
         FaceDatabase(tmp_path / "none.mat")
     assert str(error.value) == (
-        f"{tmp_path}/none.mat does not exist: make a database with create_db.py or "
-        "create_db_utkface.py"
+        f"{tmp_path}/none.mat is not a file: make a database with create_db_utkface.py"
     )
 
 

@@ -131,6 +131,18 @@ def test_stopped_run_keeps_rows_under_another_name_and_says_so(
     ]
 
 
+def test_pictures_never_take_each_others_names(tmp_path):
+    names = ["a.bmp", "a.bmp.png", "a.bmp_.png", "a.jpg", "b.tiff"]
+    targets = picture_folder._targets([tmp_path / name for name in names], tmp_path, tmp_path / "o")
+    assert [targets[tmp_path / name].name for name in names] == [
+        "a.bmp__.png",
+        "a.bmp.png",
+        "a.bmp_.png",
+        "a.jpg",
+        "b.tiff.png",
+    ]
+
+
 def test_earlier_results_are_refused_unless_overwritten(tmp_path):
     picture_folder.refuse_existing(tmp_path, overwrite=False)
     (tmp_path / "results.jsonl").write_text("")
@@ -141,3 +153,6 @@ def test_earlier_results_are_refused_unless_overwritten(tmp_path):
         "another folder"
     )
     picture_folder.refuse_existing(tmp_path, overwrite=True)
+    with pytest.raises(UserError) as error:
+        picture_folder.refuse_existing(tmp_path / "results.jsonl", overwrite=True)
+    assert str(error.value) == f"--output_dir {tmp_path}/results.jsonl is a file: give a folder"

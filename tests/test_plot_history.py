@@ -33,11 +33,19 @@ def test_history_of_the_original_is_drawn(shared, tmp_path):
     assert (drawn != empty).any(axis=2).sum() > 1000
 
 
+def test_table_of_something_else_is_one_line(tmp_path):
+    path = tmp_path / "history.h5"
+    for table in (pandas.DataFrame({"a": [1]}), pandas.DataFrame(), pandas.Series([1])):
+        table.to_hdf(path, key="history")
+        with pytest.raises(UserError, match="is not a training history of train.py"):
+            plot_history.read_history(path)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no history"])
 def test_other_file_is_one_line(tmp_path, content):
     path = tmp_path / "history.h5"
     if content is None:
-        message = f"--input {path} does not exist: give the history that train.py wrote"
+        message = f"--input {path} is not a file: give the history that train.py wrote"
     else:
         path.write_bytes(content)
         message = f"--input {path} is not a training history of train.py"

@@ -124,6 +124,48 @@ def test_object_in_place_of_numbers_is_refused(tmp_path, tiny_weights):
         weights.read(path)
 
 
+@pytest.mark.parametrize(
+    "attribute, value, message",
+    [
+        ("resize", "cubic", "says resize 'cubic': it is damaged, or of a newer version of this"),
+        ("crop", "round", "says crop 'round': it is damaged, or of a newer version of this"),
+        ("layer_names", "conv2d", "is not an HDF5 weight file, or is damaged"),
+        ("layer_names", 5, "is not an HDF5 weight file, or is damaged"),
+    ],
+)
+def test_damaged_attribute_is_one_line(tmp_path, tiny_weights, attribute, value, message):
+    path = tmp_path / "bad.hdf5"
+    shutil.copy(tiny_weights[0], path)
+    with h5py.File(path, "r+") as file:
+        file.attrs[attribute] = value
+    with pytest.raises(UserError) as error:
+        weights.read(path)
+    assert message in str(error.value)
+
+
+def test_file_with_flipped_bytes_is_one_line_or_reads(tmp_path, tiny_weights):
+    whole = np.frombuffer(tiny_weights[0].read_bytes(), np.uint8)
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        damaged = whole.copy()
+        damaged[rng.integers(0, 60_000, 40)] = rng.integers(0, 256, 40)
+        path = tmp_path / "bad.hdf5"
+        path.write_bytes(damaged.tobytes())
+        try:
+            weights.read(path)
+        except UserError as error:
+            assert str(path) in str(error)
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path, tiny_weights):
+    path = tmp_path / "nan.hdf5"
+    shutil.copy(tiny_weights[0], path)
+    with h5py.File(path, "r+") as file:
+        file["conv2d/conv2d/kernel:0"][0] = np.nan
+    with pytest.raises(UserError, match="holds numbers that are not finite"):
+        weights.read(path)
+
+
 def test_other_network_than_asked_is_one_line(tiny_weights):
     path, _ = tiny_weights
     description, _ = weights.read(path)
