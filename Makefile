@@ -21,7 +21,7 @@ test: .venv/installed-dev
 .venv/installed: requirements.txt check_system.py
 	$(PYTHON) check_system.py
 	$(PYTHON) -m venv .venv
-	@echo "installing what requirements.txt lists into .venv: a minute or two, about 2.5 GB"
+	@echo "installing what requirements.txt lists into .venv: a few minutes, 3 GB"
 	$(BIN)/python -m pip install --quiet --use-pep517 -r requirements.txt
 	@touch $@
 
