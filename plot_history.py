@@ -66,7 +66,8 @@ def draw(history, columns, title, path):
     axes.set(xlabel="epoch", ylabel=title, title=f"Model {title}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
-    axes.legend()
+    if axes.lines:
+        axes.legend()
     with whole_file(path) as partial:
         figure.savefig(partial, format="png", dpi=120)
     pyplot.close(figure)
