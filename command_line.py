@@ -133,7 +133,7 @@ def quiet_start():
         os.dup2(aside.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             aside.seek(0)
             os.write(kept, aside.read())
             raise

@@ -84,16 +84,11 @@ def to_window(args, paths, description, make_estimator):
     if first is None:
         raise UserError(f"--image_dir {args.image_dir}: none of its pictures can be read")
     estimator = make_estimator()
-    finder = faces.FaceFinder()
+    finder = None if args.cropped else faces.FaceFinder()
     cut = faces.Cut.of(description, args.margin)
 
     def annotated(frame):
-        if args.cropped:
-            found = [faces.Face(0, 0, frame.image.shape[1], frame.image.shape[0])]
-            cuts = faces.whole(frame.image, cut.size)[None]
-        else:
-            found = finder.find(frame.image)
-            cuts = cut.faces(finder, frame.image, found)
+        found, cuts = cut.examine(frame.image, finder)
         estimates = estimator(cuts)
         labels = [drawing.label_of(*each) for each in zip(estimates.ages, estimates.males)]
         view, factor = window.view(frame.image) if paths else (frame.image, 1)

@@ -9,9 +9,14 @@ FONT_HEIGHT = 22  # pixels of a capital letter at scale 1
 SMALLEST = 200  # a picture with a shorter longer side is enlarged before it is drawn on
 
 
+def sex_of(male):
+    """The sex that a probability of male speaks for: "M" from one half up, "F" below."""
+    return "M" if male >= 0.5 else "F"
+
+
 def label_of(age, male):
     """The text on the picture: age in years and sex, as in "34, F"."""
-    return f"{age:.0f}, {'M' if male >= 0.5 else 'F'}"
+    return f"{age:.0f}, {sex_of(male)}"
 
 
 def annotate(image, boxes, labels):

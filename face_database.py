@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from command_line import UserError, whole_file
+from weights import MARGIN
 
 GENDER_ORDER = "female,male"
 BATCH = 256  # rows that are written at once
@@ -204,7 +205,7 @@ class FaceDatabase:
         if self.db == "utk":  # the original kept UTKFace's own order, 0 male
             self.genders = 1 - self.genders
         self.crop = "aligned" if self.db == "utk" else "margin"
-        self.margin = None if self.db == "utk" else 0.4
+        self.margin = None if self.db == "utk" else MARGIN
 
     def sources(self):
         """File name of each row; raises `UserError` where the database does not record them."""

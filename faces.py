@@ -183,6 +183,22 @@ class Cut:
             crop = "margin"
         return cls(crop, margin, description.image_size, description.resize)
 
+    def examine(self, image, finder):
+        """Find the faces of a picture and cut them.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            finder: a `FaceFinder`; None where the picture is a face already.
+
+        Returns:
+            (list of N `Face`, (N, size, size, 3) uint8 BGR).
+        """
+        if finder is None:
+            height, width = image.shape[:2]
+            return [Face(0, 0, width, height)], whole(image, self.size, self.resize)[None]
+        found = finder.find(image)
+        return found, self.faces(finder, image, found)
+
     def faces(self, finder, image, found):
         """Cut faces out of a picture: (N, size, size, 3) uint8 BGR for N faces found."""
         cuts = [

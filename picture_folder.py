@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from command_line import UserError, in_order, progress, result, say
+from command_line import UserError, in_order, progress, result, say, whole_file
 
 TABLES = ("results.csv", "results.jsonl")
 COLUMNS = ["file", "face", "left", "top", "width", "height"]
@@ -195,15 +195,10 @@ class _Examine:
             image = read_picture(path)
         except UnreadablePicture as error:
             return [], [], str(error)
-        cut = faces.Cut.of(self.description, self.margin)
-        if self.cropped:
-            height, width = image.shape[:2]
-            return [((0, 0, width, height), None)], faces.whole(image, cut.size)[None], None
-        if _Examine.finder is None:
+        if _Examine.finder is None and not self.cropped:
             _Examine.finder = faces.FaceFinder()
-        found = self.finder.find(image)
-        boxes = [(face.inside(image), face.score) for face in found]
-        return boxes, cut.faces(self.finder, image, found), None
+        found, cuts = faces.Cut.of(self.description, self.margin).examine(image, self.finder)
+        return [(face.inside(image), face.score) for face in found], cuts, None
 
 
 def _targets(paths, folder, output):
@@ -224,7 +219,6 @@ def _draw(path, target, boxes, ages_and_males):
     """Write the annotated picture: runs in another process."""
     import cv2
 
-    from command_line import whole_file
     from drawing import annotate, label_of
     from frames import read_picture
 
@@ -238,6 +232,8 @@ def _draw(path, target, boxes, ages_and_males):
 
 
 def _row(name, number, box, score, age, male):
+    from drawing import sex_of
+
     left, top, width, height = box
     return {
         "file": str(name),
@@ -248,7 +244,7 @@ def _row(name, number, box, score, age, male):
         "height": height,
         "score": score,
         "age": round(float(age), 1),
-        "gender": "M" if male >= 0.5 else "F",
+        "gender": sex_of(male),
         "probability": round(float(max(male, 1 - male)), 3),
     }
 

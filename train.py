@@ -8,12 +8,13 @@ checkpoints/history_DEPTH_WIDTH.h5, which plot_history.py draws.
 
 import argparse
 import contextlib
+import math
 import os
 import shlex
 import sys
 from pathlib import Path
 
-from command_line import Parser, UserError, number_between, quiet_start, run, say
+from command_line import Parser, UserError, number_between, quiet_start, run, say, whole_file
 from wide_resnet import DEPTH, WIDTH, WideResNet
 
 PRESET = {"shift": 0.1, "flip": True, "erase": 0.5, "mixup": 0.2}  # --aug
@@ -120,8 +121,6 @@ def learning_rate(step, steps, epoch_steps, lr, schedule, warmup):
             or "cosine".
         warmup: epochs over which the rate rises from zero.
     """
-    import math
-
     if step < warmup * epoch_steps:
         return lr * (step + 1) / (warmup * epoch_steps)
     if schedule == "cosine":
@@ -229,8 +228,6 @@ def describe(args, argv, database):
 def write_history(path, rows):
     """Keep the history as a pandas HDF file with the key ``history``."""
     import pandas
-
-    from command_line import whole_file
 
     with whole_file(path) as partial:
         pandas.DataFrame(rows).to_hdf(partial, key="history", mode="w")

@@ -173,9 +173,9 @@ def _plain(value):
 
 def _description(path, arrays, said):
     """What the attributes say, with depth, width and size as the arrays have them."""
-    fields = {field.name for field in dataclasses.fields(Description)}
     import numpy as np
 
+    fields = {field.name for field in dataclasses.fields(Description)}
     known = {key: value for key, value in said.items() if key in fields}
     if not known:
         known = {k: v for k, v in _published_facts(path).items() if k in fields}

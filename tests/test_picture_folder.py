@@ -156,3 +156,12 @@ def test_earlier_results_are_refused_unless_overwritten(tmp_path):
     with pytest.raises(UserError) as error:
         picture_folder.refuse_existing(tmp_path / "results.jsonl", overwrite=True)
     assert str(error.value) == f"--output_dir {tmp_path}/results.jsonl is a file: give a folder"
+
+
+def test_cropped_pictures_are_resized_by_the_filter_of_the_weights(tmp_path):
+    chip = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "chip.png"), chip)
+    for resize, flag in (("linear", cv2.INTER_LINEAR), ("area", cv2.INTER_AREA)):
+        said = weights.Description(image_size=32, resize=resize)
+        _, (cut,), _ = picture_folder._Examine(said, None, True)(tmp_path / "chip.png")
+        np.testing.assert_array_equal(cut, cv2.resize(chip, (32, 32), interpolation=flag))
