@@ -3,6 +3,7 @@
 import argparse
 import collections
 import contextlib
+import errno
 import math
 import os
 import select
@@ -15,6 +16,8 @@ import time
 os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a full disk answers
 
 
 class Parser(argparse.ArgumentParser):
@@ -154,6 +157,22 @@ def whole_file(path):
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def sole_writer(path, otherwise):
+    """Open ``path`` for appending, binary, and keep other processes from doing the same.
+
+    Raises `UserError` with the message ``otherwise`` where another process has it.
+    """
+    import fcntl
+
+    with open(path, "ab+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(otherwise) from error
+        yield file
 
 
 def number_between(low, high, kind=float):

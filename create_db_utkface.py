@@ -1,39 +1,48 @@
-"""UTKFace's aligned and cropped chips become a face database.
+"""UTKFace becomes a face database: its aligned and cropped chips, or its raw pictures.
 
     python3 create_db_utkface.py --input UTKFace --output data/utkface.mat
+    python3 create_db_utkface.py --input raw --align --output data/utkface_raw.mat
 
 Names are [age]_[gender]_[race]_[date].jpg.chip.jpg; only the first two fields are needed.
 UTKFace's gender is 0 for male; the database has 1 for male, as everywhere in this suite.
 """
 
 import argparse
-import collections
-import hashlib
+import os
 import re
+import threading
 from pathlib import Path
 
-from command_line import Parser, UserError, in_order, number_between, progress, run, say
+import database_report
+from command_line import Parser, UserError, number_between, run, say
 
-AHEAD = 64  # pictures decoded ahead of the one that is written
-PATTERN = re.compile(r"\d+_[01]_[0-4]_\d+\.jpg\.chip\.jpg$")  # as UTKFace documents it
+PATTERN = re.compile(r"\d+_[01]_[0-4]_\d+\.jpg(\.chip\.jpg)?$")  # as UTKFace documents it
 
 
 def get_args(argv=None):
     parser = Parser(
-        description="Make a face database of UTKFace's aligned and cropped chips.",
+        description="Make a face database of UTKFace.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
-        "--input", "-i", type=Path, required=True, help="folder of the UTKFace chips (*.jpg)"
+        "--input",
+        "-i",
+        type=Path,
+        required=True,
+        help="folder of the pictures (*.jpg), in it or in folders within",
     )
-    parser.add_argument("--output", "-o", type=Path, required=True, help="database to write (.mat)")
-    parser.add_argument(
-        "--img_size",
-        type=number_between(8, 1024, int),
-        default=64,
-        help="side of the faces in the database, in pixels",
+    database_report.add_options(parser, img_size=64)
+    raw = parser.add_mutually_exclusive_group()
+    raw.add_argument(
+        "--align",
+        action="store_true",
+        help="raw pictures: find the face and cut it upright by its landmarks, as the chips are",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    raw.add_argument(
+        "--margin",
+        type=number_between(0, 2),
+        help="raw pictures: find the face and cut its box with this much of its sides around it",
+    )
     return parser.parse_args(argv)
 
 
@@ -50,63 +59,74 @@ def labels_of(name):
     return min(int(fields[0]), 100), 1 - int(fields[1])
 
 
-def read_face(path, img_size):
-    """Read a chip: its labels, its pixels (img_size, img_size, 3) uint8 BGR, its SHA-256.
+def find_pictures(folder):
+    """Names of the *.jpg files in a folder and the folders in it, sorted, relative to it."""
+    names = []
+    for place, _, files in os.walk(folder):
+        inside = os.path.relpath(place, folder)
+        names += [os.path.normpath(f"{inside}/{name}") for name in files if name.endswith(".jpg")]
+    return sorted(names)
 
-    Raises ValueError where the name has no labels or the file is no picture.
-    """
-    import cv2
-    import numpy as np
 
-    age, gender = labels_of(path.name)
-    data = path.read_bytes()
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if image is None:
-        raise ValueError("it cannot be read as a picture")
-    image = cv2.resize(image, (img_size, img_size), interpolation=cv2.INTER_LINEAR)
-    return age, gender, image, hashlib.sha256(data).digest()
+class Cut:
+    """How a picture becomes a face: resized whole, or its only face found and cut."""
+
+    def __init__(self, img_size, align, margin):
+        self._img_size = img_size
+        self._align = align
+        self._margin = margin
+        self._of_thread = threading.local()  # a detector is not for two threads
+
+    def __call__(self, image):
+        """(H, W, 3) uint8 BGR to (img_size, img_size, 3); raises `UnusablePicture`."""
+        import faces
+        from database_builder import UnusablePicture
+
+        if not self._align and self._margin is None:
+            return faces.whole(image, self._img_size)
+        if not hasattr(self._of_thread, "finder"):
+            self._of_thread.finder = faces.FaceFinder()
+        finder = self._of_thread.finder
+        found = finder.find(image)
+        if len(found) != 1:
+            raise UnusablePicture(f"it shows {len(found)} faces" if found else "no face is found")
+        if self._align:
+            return finder.aligned(image, found[0], self._img_size)
+        return faces.with_margin(image, found[0], self._margin, self._img_size, beyond=True)
 
 
 def main(argv=None):
     args = get_args(argv)
     if not args.input.is_dir():
-        raise UserError(f"--input {args.input} is not a folder: give the folder of the chips")
-    if args.output.exists() and not args.overwrite:
-        raise UserError(f"--output {args.output} exists: add --overwrite to replace it")
-    paths = sorted(path for path in args.input.iterdir() if path.name.endswith(".jpg"))
-    if not paths:
-        raise UserError(f"--input {args.input} holds no *.jpg file: give the folder of the chips")
-    from concurrent.futures import ThreadPoolExecutor
+        raise UserError(f"--input {args.input} is not a folder: give the folder of the pictures")
+    database_report.refuse_existing(args.output, args.overwrite)
+    names = find_pictures(args.input)
+    if not names:
+        raise UserError(
+            f"--input {args.input} holds no *.jpg file: give the folder of the pictures"
+        )
+    import numpy as np
 
-    import face_database
+    import database_builder
 
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    groups = {}
-    counts = collections.Counter()
-    with (
-        ThreadPoolExecutor() as pool,
-        face_database.create(args.output, args.img_size, "utk", -1, "aligned") as database,
-    ):
-        faces = in_order(pool, lambda path: read_face(path, args.img_size), paths, AHEAD)
-        for path, face in progress(faces, len(paths), "pictures"):
-            try:
-                age, gender, image, sha256 = face.result()
-            except (OSError, ValueError) as error:
-                say(f"skipped {path.name}: {error}")
-                counts["skipped"] += 1
-                continue
-            counts["copies"] += sha256 in groups
-            counts["unusual"] += not PATTERN.match(path.name)
-            group = groups.setdefault(sha256, len(groups))
-            database.append(image, gender, age, group, sha256, path.name)
-            counts["written"] += 1
-        if not counts["written"]:
-            raise UserError(f"--input {args.input}: none of its {len(paths)} pictures can be used")
-    print(f"read {len(paths)} pictures")
-    print(f"written {counts['written']} ({counts['unusual']} of them with a malformed name)")
-    print(f"skipped {counts['skipped']}")
-    print(f"byte-identical copies {counts['copies']}")
-    print(f"database {args.output}")
+    labels, refused = np.zeros((len(names), 2), int), {}
+    for row, name in enumerate(names):
+        try:
+            labels[row] = labels_of(os.path.basename(name))
+        except ValueError as error:
+            refused[row] = str(error)
+    malformed = sum(not PATTERN.match(os.path.basename(name)) for name in names)
+    if malformed:
+        say(f"{malformed} names are malformed; those that start with age and gender are used")
+    raw = args.align or args.margin is not None
+    if not raw and not any(name.endswith(".chip.jpg") for name in names):
+        say("warning: these do not look like chips: raw pictures need --align or --margin")
+    pictures = database_builder.Pictures(args.input, names, *labels.T, refused)
+    settings = {"img_size": args.img_size, "db": "utk", "min_score": -1}
+    settings |= {"crop": "aligned" if args.margin is None else "margin", "margin": args.margin}
+    cut = Cut(args.img_size, args.align, args.margin)
+    built = database_builder.build(args.output, pictures, cut, settings, args.drop_conflicts)
+    database_report.report(args.output, pictures, built, args.plot)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """Downloads that are resumed, checked, and under their name only when whole."""
 
-import contextlib
 import os
 import urllib.error
 import urllib.request
 
-from command_line import UserError, progress, say
+from command_line import UserError, progress, say, sole_writer
 
 BLOCK = 128 * 1024  # bytes that are written at once
 
@@ -24,7 +23,9 @@ def download(url, path, check):
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.part")
     by_hand = f"download {url} by hand and put it at {path}"
-    with _sole_writer(partial) as file:
+    with sole_writer(
+        partial, f"{partial.name} is being downloaded by another process: wait"
+    ) as file:
         try:
             total = _fetch(url, file)
         except urllib.error.HTTPError as error:
@@ -49,19 +50,6 @@ def download(url, path, check):
             partial.unlink()
             raise
         os.replace(partial, path)
-
-
-@contextlib.contextmanager
-def _sole_writer(path):
-    """Open ``path`` for appending, held against other processes that download the same."""
-    import fcntl
-
-    with open(path, "ab+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(f"{path.name} is being downloaded by another process: wait") from error
-        yield file
 
 
 def _fetch(url, file):

@@ -8,15 +8,17 @@ MATLAB's ``load`` and h5py both open it; MATLAB shows the axes of an array in re
 import contextlib
 import datetime
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
 
-from command_line import UserError, whole_file
+from command_line import NO_ROOM, UserError, whole_file
 from weights import MARGIN
 
 GENDER_ORDER = "female,male"
-BATCH = 256  # rows that are written at once
+UNREADABLE = (OSError, ValueError, IndexError, TypeError, EOFError, NotImplementedError)
+MAKERS = "create_db.py or create_db_utkface.py"
 CHUNK = 16  # images; the fastest to write and to read in benchmarks/database_chunks.py
 
 
@@ -25,8 +27,6 @@ class DatabaseWriter:
 
     def __init__(self, file, img_size):
         self._file = file
-        self._rows = 0
-        self._sources = []
         self._datasets = {
             "image": self._growing("image", (img_size, img_size, 3), np.uint8, CHUNK),
             "gender": self._growing("gender", (1,), np.uint8, 4096),
@@ -35,7 +35,6 @@ class DatabaseWriter:
             "sha256": self._growing("sha256", (32,), np.uint8, 1024),
             "source": self._growing("source", (1,), np.uint16, 16384),
         }
-        self._pending = {name: [] for name in self._datasets}
 
     def _growing(self, name, shape, dtype, chunk):
         dataset = self._file.create_dataset(
@@ -47,44 +46,35 @@ class DatabaseWriter:
             dataset.attrs["MATLAB_int_decode"] = np.int32(2)
         return dataset
 
-    def append(self, image, gender, age, group, sha256, source):
-        """Add one face.
+    def append(self, images, genders, ages, groups, digests, sources):
+        """Add N faces; a multiple of CHUNK at a time is written fastest.
 
         Args:
-            image: (img_size, img_size, 3) uint8 BGR.
-            gender: 0 female, 1 male.
-            age: 0 to 100 years.
-            group: number shared by the rows that show one and the same picture.
-            sha256: digest (32 bytes) of the file that the face comes from.
-            source: name of that file.
+            images: (N, img_size, img_size, 3) uint8 BGR.
+            genders: (N,) 0 female, 1 male.
+            ages: (N,) 0 to 100 years.
+            groups: (N,) numbers shared by the rows that show one and the same picture.
+            digests: (N, 32) uint8, SHA-256 of the files that the faces come from.
+            sources: N names of those files.
         """
-        row = {"image": image, "gender": [gender], "age": [age], "group": [group]}
-        row["sha256"] = np.frombuffer(sha256, np.uint8)
-        for name, value in row.items():
-            self._pending[name].append(value)
-        self._pending["source"].extend(f"{source}\n".encode("utf-16-le", "surrogateescape"))
-        self._rows += 1
-        if self._rows % BATCH == 0:
-            self.flush()
-
-    def flush(self):
-        """Write out the rows that are held back."""
-        for name, values in self._pending.items():
-            if not values:
-                continue
-            if name == "source":
-                rows = np.frombuffer(bytes(values), "<u2")[:, None]
-            else:
-                rows = np.asarray(values)
+        names = "".join(f"{source}\n" for source in sources)
+        codes = np.frombuffer(names.encode("utf-16-le", "surrogatepass"), "<u2")
+        for name, rows in (
+            ("image", images),
+            ("gender", np.reshape(genders, (-1, 1))),
+            ("age", np.reshape(ages, (-1, 1))),
+            ("group", np.reshape(groups, (-1, 1))),
+            ("sha256", digests),
+            ("source", codes[:, None]),
+        ):
             dataset = self._datasets[name]
             start = len(dataset)
             dataset.resize(start + len(rows), axis=0)
             dataset[start:] = rows
-            values.clear()
 
 
 @contextlib.contextmanager
-def create(path, img_size, db, min_score, crop, margin=None, resize="linear"):
+def create(path, img_size, db, min_score, crop, margin=None, resize="linear", expected=0):
     """Open a new database for writing and yield its `DatabaseWriter`.
 
     Args:
@@ -95,12 +85,18 @@ def create(path, img_size, db, min_score, crop, margin=None, resize="linear"):
         crop: how the faces are cut, "margin" or "aligned".
         margin: margin around the face box, in parts of its sides, where crop is "margin".
         resize: OpenCV's filter.
+        expected: number of faces for which there must be room on the disk.
+
+    Raises OSError where the disk is full.
     """
     import h5py
 
     path = Path(path)
     with whole_file(path) as partial:
         with h5py.File(partial, "w", userblock_size=512) as file:
+            file.flush()
+            # HDF5 does not survive a full disk, so it gets its room beforehand
+            _reserve(partial, expected * (3 * img_size**2 + 200) + 2**20)
             for name, value in (("img_size", img_size), ("min_score", min_score)):
                 dataset = file.create_dataset(name, data=np.array([[value]], np.float64))
                 dataset.attrs["MATLAB_class"] = np.bytes_("double")
@@ -112,11 +108,23 @@ def create(path, img_size, db, min_score, crop, margin=None, resize="linear"):
                 dataset = file.create_dataset(name, data=codes)
                 dataset.attrs["MATLAB_class"] = np.bytes_("char")
                 dataset.attrs["MATLAB_int_decode"] = np.int32(2)
-            writer = DatabaseWriter(file, img_size)
-            yield writer
-            writer.flush()
+            yield DatabaseWriter(file, img_size)
+            file.flush()
+            size = file.id.get_filesize()
         with open(partial, "r+b") as file:
+            file.truncate(size)
             file.write(_matlab_header())
+
+
+def _reserve(path, size):
+    """Take room on the disk for a file, to its full size or not at all."""
+    with open(path, "r+b") as file:
+        before = file.seek(0, os.SEEK_END)
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 def _matlab_header():
@@ -144,7 +152,7 @@ class FaceDatabase:
         """Open a database. Raises `UserError` where the file is not one."""
         self.path = Path(path)
         if not self.path.is_file():
-            raise UserError(f"{path} is not a file: make a database with create_db_utkface.py")
+            raise UserError(f"{path} is not a file: make a database with {MAKERS}")
         import h5py
 
         open(self.path, "rb").close()  # where it may not be read, this says so
@@ -154,30 +162,55 @@ class FaceDatabase:
                 self._open_hdf5(h5py.File(self.path, "r", rdcc_nbytes=0))
             else:
                 self._open_matlab5()
-        except (KeyError, ValueError, IndexError, OSError, NotImplementedError) as error:
+            problem = self._problem()
+        except KeyError as error:
+            problem = f"it has no {error}"
+        except UNREADABLE as error:
+            if getattr(error, "errno", None) in NO_ROOM:
+                raise
+            truncated = "truncated" in str(error)
+            problem = "it is truncated" if truncated else f"it cannot be read ({error})"
+            problem = problem.replace("\n", " ")
+        if problem:
             raise UserError(
-                f"{path} is not a face database, or is incomplete: make it again with "
-                "create_db_utkface.py"
-            ) from error
-        if not len(self.images) == len(self.genders) == len(self.ages) == len(self.groups):
-            raise UserError(f"{path} is damaged: its images and labels differ in number")
+                f"{path} is not a whole face database: {problem}: make it with {MAKERS}"
+            )
+
+    def _problem(self):
+        """What is wrong with a database that could be opened, else None."""
+        shape, size = self.images.shape, self.img_size
+        if shape[1:] != (size, size, 3) or self.images.dtype != np.uint8:
+            return f"its images are {self.images.dtype} {shape}, not uint8 (N, {size}, {size}, 3)"
+        counts = len(self.images), len(self.genders), len(self.ages), len(self.groups)
+        if len(set(counts)) > 1:
+            return f"it has {counts[0]} images, {counts[1]} genders and {counts[2]} ages"
+        for name, labels, most in (("age", self.ages, 100), ("gender", self.genders, 1)):
+            bad = np.flatnonzero((labels < 0) | (labels > most))
+            if len(bad):
+                return f"its row {bad[0]} has the {name} {labels[bad[0]]}, not one of 0 to {most}"
+        return None
 
     def __len__(self):
         return len(self.ages)
 
     def _open_hdf5(self, file):
+        def field(name):
+            if name not in file:
+                raise KeyError(name)
+            return file[name]
+
         def text(name, otherwise=None):
             if name not in file:
                 return otherwise
             return file[name][...].astype("<u2").tobytes().decode("utf-16-le")
 
         self._file = file
-        self.images = file["image"]
-        self.genders = file["gender"][...].reshape(-1).astype(int)
-        self.ages = file["age"][...].reshape(-1).astype(int)
-        self.groups = file["group"][...].reshape(-1).astype(int)
-        self.img_size = int(file["img_size"][0, 0])
-        self.min_score = float(file["min_score"][0, 0])
+        self.images = field("image")
+        self.genders = field("gender")[...].reshape(-1).astype(int)
+        self.ages = field("age")[...].reshape(-1).astype(int)
+        self.groups = field("group")[...].reshape(-1).astype(int)
+        self.img_size = int(field("img_size")[0, 0])
+        self.min_score = float(field("min_score")[0, 0])
         self.db = text("db")
         self.crop = text("crop")
         margin = text("margin")
@@ -189,12 +222,15 @@ class FaceDatabase:
     def _open_matlab5(self):
         import scipy.io
 
+        import matlab5
+
+        labels = ["gender", "age", "db", "img_size", "min_score"]
         try:
-            file = scipy.io.loadmat(self.path)
+            file = scipy.io.loadmat(self.path, variable_names=labels)
+            self.images = matlab5.images(self.path)
         except scipy.io.matlab.MatReadError as error:
             raise ValueError(str(error)) from error
         self._file = None
-        self.images = file["image"]
         self.genders = file["gender"].reshape(-1).astype(int)
         self.ages = file["age"].reshape(-1).astype(int)
         self.groups = np.arange(len(self.ages))

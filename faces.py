@@ -137,10 +137,11 @@ class FaceFinder:
         return cv2.cvtColor(chip, cv2.COLOR_RGB2BGR)
 
 
-def with_margin(image, face, margin, size, resize="linear"):
+def with_margin(image, face, margin, size, resize="linear", beyond=False):
     """Cut the box and ``margin`` of its sides around it, as the original does.
 
-    The cut is clipped at the picture's border, then resized, whatever its aspect.
+    The cut is clipped at the picture's border, then resized, whatever its aspect; or, as the
+    original does with UTKFace's raw pictures, the border is repeated beyond it.
 
     Args:
         image: (H, W, 3) uint8 BGR.
@@ -148,6 +149,7 @@ def with_margin(image, face, margin, size, resize="linear"):
         margin: in parts of the box's width and height.
         size: side of the result in pixels.
         resize: OpenCV's filter, "linear" or "area".
+        beyond: repeat the picture's border where the cut reaches beyond it.
 
     Returns:
         (size, size, 3) uint8 BGR.
@@ -155,8 +157,18 @@ def with_margin(image, face, margin, size, resize="linear"):
     height, width = image.shape[:2]
     x1, y1, w, h = face.left, face.top, face.width, face.height
     x2, y2 = x1 + w, y1 + h
-    left, right = max(int(x1 - margin * w), 0), min(int(x2 + margin * w), width - 1)
-    top, bottom = max(int(y1 - margin * h), 0), min(int(y2 + margin * h), height - 1)
+    left, right = int(x1 - margin * w), int(x2 + margin * w)
+    top, bottom = int(y1 - margin * h), int(y2 + margin * h)
+    if beyond:
+        rows = np.clip(np.arange(top, bottom + 1), 0, height - 1)
+        columns = np.clip(np.arange(left, right + 1), 0, width - 1)
+        return whole(image[rows[:, None], columns], size, resize)
+    left, right, top, bottom = (
+        max(left, 0),
+        min(right, width - 1),
+        max(top, 0),
+        min(bottom, height - 1),
+    )
     return whole(image[top : bottom + 1, left : right + 1], size, resize)
 
 

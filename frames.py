@@ -52,16 +52,26 @@ def list_pictures(folder, but_not=None):
 
 
 def read_picture(path):
-    """Read a picture upright (EXIF) as (H, W, 3) uint8 BGR, whatever its channels and depth.
+    """Read a picture file as `decode_picture` does. Raises `UnreadablePicture`."""
+    try:
+        return decode_picture(np.fromfile(path, np.uint8))  # unlike imread, with any file name
+    except OSError as error:
+        raise UnreadablePicture(str(error).strip().splitlines()[0]) from error
+
+
+def decode_picture(data):
+    """Decode the bytes of a picture file, whatever its channels and depth.
+
+    Returns:
+        (H, W, 3) uint8 BGR, upright (EXIF).
 
     Raises `UnreadablePicture`.
     """
+    if not len(data):
+        raise UnreadablePicture("it is empty")
     try:
-        data = np.fromfile(path, np.uint8)  # unlike imread, at home with any file name
-        if not data.size:
-            raise UnreadablePicture("it is empty")
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    except (OSError, cv2.error) as error:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except cv2.error as error:
         raise UnreadablePicture(str(error).strip().splitlines()[0]) from error
     if image is None:
         raise UnreadablePicture("it is damaged or not a picture")

@@ -7,16 +7,12 @@ on batches of faces across pictures. Memory does not grow with the number of pic
 import collections
 import contextlib
 import csv
-import ctypes
 import itertools
 import json
-import multiprocessing
 import os
-import signal
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+import processes
 from command_line import UserError, in_order, progress, result, say, whole_file
 
 TABLES = ("results.csv", "results.jsonl")
@@ -44,7 +40,7 @@ def estimate_folder(folder, paths, output, description, make_estimator, margin=N
     """
     examine = _Examine(description, margin, cropped)
     ahead = 4 * (os.cpu_count() or 1) + 8
-    with _pool() as pool, _tables(output) as write_row:
+    with processes.pool("spawn") as pool, _tables(output) as write_row:
         job = _Job(pool, folder, _targets(paths, folder, output), make_estimator, write_row)
         try:
             examined = in_order(pool, examine, paths, ahead)
@@ -118,36 +114,6 @@ class _Job:
             result(f"{name}  no face")
             self.counts["without a face"] += 1
         self.counts["faces"] += len(found)
-
-
-@contextlib.contextmanager
-def _pool():
-    """Processes without TensorFlow that leave Ctrl-C to this one."""
-    pool = ProcessPoolExecutor(
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_end_with,
-        initargs=(os.getpid(),),
-    )
-    # What is ignored here is ignored in processes started from here, from their first moment.
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pool.submit(os.getpid)  # starts them all
-    signal.signal(signal.SIGINT, handler)
-    try:
-        yield pool
-    except BrokenProcessPool as error:
-        raise UserError(
-            "a process that reads pictures was killed, perhaps for want of memory: try again"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _end_with(parent):
-    """Let this process be killed when its parent ends, even by kill -9 (Linux)."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Train the network on a face database.
 
-    python3 train.py --input data/utkface.mat
+    python3 train.py --input data/imdb_db.mat
 
 Writes checkpoints/weights.NN-L.LL.hdf5 each time the validation loss falls, and the history
 checkpoints/history_DEPTH_WIDTH.h5, which plot_history.py draws.

@@ -1,4 +1,4 @@
-import tracemalloc
+import os
 
 import h5py
 import numpy as np
@@ -6,18 +6,38 @@ import pytest
 import scipy.io
 
 import face_database
-from command_line import UserError
+from command_line import NO_ROOM, UserError
 from face_database import FaceDatabase, split
 
 
-def write(path, count, size=16, **options):
+def write(path, count, size=16, step=100, **options):
     settings = {"db": "utk", "min_score": -1, "crop": "aligned"} | options
     with face_database.create(path, size, **settings) as database:
-        for row in range(count):
-            image = np.full((size, size, 3), row % 256, np.uint8)
-            digest = row.to_bytes(32, "big")
-            database.append(image, row % 2, row % 101, row // 2, digest, f"{row} ä日.jpg")
+        for start in range(0, count, step):
+            rows = np.arange(start, min(start + step, count))
+            database.append(
+                images_of(rows, size),
+                rows % 2,
+                rows % 101,
+                rows // 2,
+                digests_of(rows),
+                names(rows),
+            )
     return path
+
+
+def images_of(rows, size):
+    return np.broadcast_to((rows % 256)[:, None, None, None], (len(rows), size, size, 3))
+
+
+def digests_of(rows):
+    return np.frombuffer(b"".join(int(row).to_bytes(32, "big") for row in rows), np.uint8).reshape(
+        -1, 32
+    )
+
+
+def names(rows):
+    return [f"{row} ä日\udcff.jpg" for row in rows]
 
 
 @pytest.mark.parametrize("count", [0, 1, 255, 256, 700])
@@ -28,7 +48,7 @@ def test_what_is_written_is_read(tmp_path, count):
     np.testing.assert_array_equal(database.genders, rows % 2)
     np.testing.assert_array_equal(database.ages, rows % 101)
     np.testing.assert_array_equal(database.groups, rows // 2)
-    assert database.sources() == [f"{row} ä日.jpg" for row in rows]
+    assert database.sources() == names(rows)
     assert all((database.images[row] == row % 256).all() for row in rows)
     assert (database.db, database.img_size, database.min_score) == ("utk", 16, -1)
     assert (database.crop, database.margin, database.resize) == ("aligned", None, "linear")
@@ -75,16 +95,18 @@ def test_matlab_5_database_of_imdb_keeps_its_genders(tmp_path):
         database.sources()
 
 
-def test_memory_does_not_grow_with_the_pictures(tmp_path):
-    def peak(count):
-        tracemalloc.start()
-        write(tmp_path / f"{count}.mat", count, size=64)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return peak
+def test_room_is_reserved_and_what_is_not_needed_given_back(tmp_path):
+    exact = write(tmp_path / "exact.mat", 300).stat().st_size
+    reserved = write(tmp_path / "reserved.mat", 300, expected=5000)
+    assert abs(reserved.stat().st_size - exact) < 100
+    assert len(FaceDatabase(reserved)) == 300
 
-    peak(10)
-    assert peak(3000) < 1.3 * peak(600)
+
+def test_disk_without_room_is_refused_at_once_and_leaves_no_file(tmp_path):
+    with pytest.raises(OSError) as error:
+        write(tmp_path / "faces.mat", 1, expected=10**12)
+    assert error.value.errno in NO_ROOM
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_error_leaves_no_file(tmp_path):
@@ -94,22 +116,88 @@ def test_error_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"no database", b"\x89HDF\r\n\x1a\n"])
-def test_other_file_is_one_line(tmp_path, content):
+MAKE = "make it with create_db.py or create_db_utkface.py"
+
+
+@pytest.mark.parametrize(
+    "content, problem",
+    [
+        (b"", "it is truncated"),
+        (b"no database" * 20, "it cannot be read ("),
+        (b"<html>" * 100, "it cannot be read ("),
+        (b"\x89HDF\r\n\x1a\n", "it cannot be read ("),
+    ],
+)
+def test_other_file_is_one_line(tmp_path, content, problem):
     path = tmp_path / "faces.mat"
     path.write_bytes(content)
+    message = refused(path)
+    assert message.startswith(f"{path} is not a whole face database: {problem}")
+    assert message.endswith(f": {MAKE}") and "\n" not in message
+
+
+def refused(path):
     with pytest.raises(UserError) as error:
         FaceDatabase(path)
-    assert str(error.value) == (
-        f"{path} is not a face database, or is incomplete: make it again with create_db_utkface.py"
-    )
+    return str(error.value)
+
+
+@pytest.mark.parametrize("original", [True, False])
+def test_truncated_file_is_one_line(tmp_path, original):
+    path = tmp_path / "faces.mat"
+    write_original(path) if original else write(path, 500)
+    os.truncate(path, path.stat().st_size * 2 // 3)
+    said = refused(path)
+    assert said == f"{path} is not a whole face database: it is truncated: {MAKE}"
+
+
+def write_original(path, count=200, **changed):
+    rows = np.arange(count)
+    fields = {
+        "gender": rows[None] % 2,
+        "age": rows[None] % 101,
+        "image": np.ascontiguousarray(images_of(rows, 16).astype(np.uint8)),
+        "db": "imdb",
+        "img_size": 16,
+        "min_score": 1.0,
+    } | changed
+    scipy.io.savemat(path, {name: value for name, value in fields.items() if value is not None})
+    return path
+
+
+def write_ours(path, count=200, **changed):
+    write(path, count)
+    with h5py.File(path, "r+") as file:
+        for name, value in changed.items():
+            del file[name]
+            if value is not None:
+                file[name] = np.reshape(value, (-1, 1)) if name != "image" else value
+    return path
+
+
+@pytest.mark.parametrize("make", [write_original, write_ours])
+@pytest.mark.parametrize(
+    "changed, problem",
+    [
+        ({"age": None}, "it has no 'age'"),
+        ({"gender": None}, "it has no 'gender'"),
+        ({"image": None}, "it has no 'image'"),
+        ({"img_size": None}, "it has no 'img_size'"),
+        ({"age": np.zeros(150)}, "it has 200 images, 200 genders and 150 ages"),
+        ({"age": np.r_[np.zeros(199), 101]}, "its row 199 has the age 101, not one of 0 to 100"),
+        ({"gender": np.full(200, 2)}, "its row 0 has the gender 2, not one of 0 to 1"),
+        ({"img_size": 17}, "its images are uint8 (200, 16, 16, 3), not uint8 (N, 17, 17, 3)"),
+    ],
+)
+def test_damaged_database_is_one_line(tmp_path, make, changed, problem):
+    path = make(tmp_path / "faces.mat", **changed)
+    assert refused(path) == f"{path} is not a whole face database: {problem}: {MAKE}"
 
 
 def test_missing_database_is_one_line(tmp_path):
-    with pytest.raises(UserError) as error:
-        FaceDatabase(tmp_path / "none.mat")
-    assert str(error.value) == (
-        f"{tmp_path}/none.mat is not a file: make a database with create_db_utkface.py"
+    assert refused(tmp_path / "none.mat") == (
+        f"{tmp_path}/none.mat is not a file: make a database with create_db.py or "
+        "create_db_utkface.py"
     )
 
 

@@ -182,7 +182,8 @@ def test_missing_database_is_said_before_anything_is_loaded(command, tmp_path):
     done = command("train.py", "-i", "none.mat")
     assert done.returncode == 2
     assert done.stderr == (
-        "train.py: error: none.mat is not a file: make a database with create_db_utkface.py\n"
+        "train.py: error: none.mat is not a file: make a database with create_db.py or "
+        "create_db_utkface.py\n"
     )
 
 
