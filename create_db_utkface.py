@@ -10,7 +10,6 @@ UTKFace's gender is 0 for male; the database has 1 for male, as everywhere in th
 import argparse
 import os
 import re
-import threading
 from pathlib import Path
 
 import database_report
@@ -75,7 +74,7 @@ class Cut:
         self._img_size = img_size
         self._align = align
         self._margin = margin
-        self._of_thread = threading.local()  # a detector is not for two threads
+        self._finder = None  # made in the process that needs it
 
     def __call__(self, image):
         """(H, W, 3) uint8 BGR to (img_size, img_size, 3); raises `UnusablePicture`."""
@@ -84,14 +83,13 @@ class Cut:
 
         if not self._align and self._margin is None:
             return faces.whole(image, self._img_size)
-        if not hasattr(self._of_thread, "finder"):
-            self._of_thread.finder = faces.FaceFinder()
-        finder = self._of_thread.finder
-        found = finder.find(image)
+        if self._finder is None:
+            self._finder = faces.FaceFinder()
+        found = self._finder.find(image)
         if len(found) != 1:
             raise UnusablePicture(f"it shows {len(found)} faces" if found else "no face is found")
         if self._align:
-            return finder.aligned(image, found[0], self._img_size)
+            return self._finder.aligned(image, found[0], self._img_size)
         return faces.with_margin(image, found[0], self._margin, self._img_size, beyond=True)
 
 

@@ -6,6 +6,7 @@ itself and of the face, so that whatever ended an earlier run, the next one know
 makes the rest. The database is written from these, and has its name only when it is complete.
 """
 
+import collections
 import contextlib
 import dataclasses
 import hashlib
@@ -101,6 +102,8 @@ def build(output, pictures, cut, settings, drop_conflicts=False):
                 database_report.write_tables(output, pictures, built)
                 os.replace(folder / "database.mat", output)
             shutil.rmtree(folder)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("stopped: the same command goes on from here") from None
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
@@ -172,17 +175,11 @@ class _Slots:
         _of_parent = self
         total = len(self._pictures)
         starts = range(0, total, self._batch)
-        done = 0
         with processes.pool("fork") as pool:
             try:
                 batches = in_order(pool, _fill_batch, starts, 4 * len(os.sched_getaffinity(0)))
                 finished = (row for _, batch in batches for row in self._note(*batch.result()))
-                for row in progress(finished, total, "pictures"):
-                    done = row + 1
-            except KeyboardInterrupt:
-                raise KeyboardInterrupt(
-                    f"stopped after {done} of {total} pictures: the same command goes on from there"
-                ) from None
+                collections.deque(progress(finished, total, "pictures"), maxlen=0)
             finally:
                 self._stop.set()
 

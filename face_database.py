@@ -19,7 +19,8 @@ from weights import MARGIN
 GENDER_ORDER = "female,male"
 UNREADABLE = (OSError, ValueError, IndexError, TypeError, EOFError, NotImplementedError)
 MAKERS = "create_db.py or create_db_utkface.py"
-CHUNK = 16  # images; the fastest to write and to read in benchmarks/database_chunks.py
+CHUNK = 16  # images; this and the next chosen by benchmarks/database_chunks.py
+CACHE = 0  # bytes of chunks that HDF5 keeps: without, it reads the one image that is asked for
 
 
 class DatabaseWriter:
@@ -158,8 +159,7 @@ class FaceDatabase:
         open(self.path, "rb").close()  # where it may not be read, this says so
         try:
             if h5py.is_hdf5(self.path):
-                # without a chunk cache HDF5 reads the one image that is asked for, not its chunk
-                self._open_hdf5(h5py.File(self.path, "r", rdcc_nbytes=0))
+                self._open_hdf5(h5py.File(self.path, "r", rdcc_nbytes=CACHE))
             else:
                 self._open_matlab5()
             problem = self._problem()

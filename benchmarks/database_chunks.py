@@ -1,12 +1,13 @@
-"""How many images a chunk of the database should hold.
+"""How many images a chunk of the database should hold, and how much of it HDF5 should cache.
 
     python3 benchmarks/database_chunks.py
 
-Writes 10,000 faces of 64 px for each size, then reads 5,000 of them one by one in random order, as
-training does, and all of them in order, as a copy does. Medians of five runs, in microseconds an
-image; the file's size shows what the index of the chunks costs.
+Writes 20,000 faces of 64 px for each chunk, then reads batches of 32 faces in random order, as
+training does: warm, from the system's memory, and cold, from the disk; then all faces in order.
+Medians of five runs. The file's size shows what the index of the chunks costs.
 """
 
+import os
 import statistics
 import sys
 import tempfile
@@ -17,54 +18,87 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from command_line import Parser, run  # noqa: E402
 
-FACES = 10_000
+FACES = 20_000
 SIZE = 64
+BATCH = 32
 
 
 def get_args(argv=None):
     parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--chunks", type=int, nargs="+", default=[1, 4, 16, 64, 256])
+    parser.add_argument("--caches", type=int, nargs="+", default=[0, 1, 16], help="megabytes")
     return parser.parse_args(argv)
 
 
-def measure(path, chunk):
-    """Microseconds an image to write, to read at random and in order; bytes of the file."""
+def write(path, chunk):
+    """Write a database; return the microseconds for each image."""
     import numpy as np
 
     import face_database
 
     face_database.CHUNK = chunk
-    rng = np.random.default_rng(0)
-    faces = rng.integers(0, 256, (100, SIZE, SIZE, 3), dtype=np.uint8)
+    faces = np.random.default_rng(0).integers(0, 256, (1024, SIZE, SIZE, 3), dtype=np.uint8)
     start = time.perf_counter()
-    with face_database.create(path, SIZE, "utk", -1, "aligned") as database:
-        for row in range(FACES):
-            database.append(faces[row % 100], 0, 30, row, row.to_bytes(32, "big"), str(row))
-    written = time.perf_counter() - start
-    images = face_database.FaceDatabase(path).images
-    rows = rng.permutation(FACES)[: FACES // 2]
+    with face_database.create(path, SIZE, "utk", -1, "aligned", expected=FACES) as database:
+        for row in range(0, FACES, len(faces)):
+            count = min(len(faces), FACES - row)
+            rows = np.arange(row, row + count)
+            digests = np.zeros((count, 32), np.uint8)
+            database.append(faces[:count], rows % 2, rows % 101, rows, digests, rows.astype(str))
+    return 1e6 * (time.perf_counter() - start) / FACES
+
+
+def batches_a_second(path, seed, cold):
+    """Batches of 32 random faces a second."""
+    import numpy as np
+
+    from face_database import FaceDatabase
+
+    if cold:
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    database = FaceDatabase(path)
+    batches = np.random.default_rng(seed).permutation(FACES)[: 200 * BATCH].reshape(-1, BATCH)
     start = time.perf_counter()
-    for row in rows:
-        images[row]
-    random = time.perf_counter() - start
+    for rows in batches:
+        np.stack([database.images[row] for row in rows])
+    return len(batches) / (time.perf_counter() - start)
+
+
+def in_order(path):
+    """Microseconds an image, all of them read in order."""
+    from face_database import FaceDatabase
+
+    images = FaceDatabase(path).images
     start = time.perf_counter()
     for row in range(0, FACES, 256):
         images[row : row + 256]
-    in_order = time.perf_counter() - start
-    seconds = (written / FACES, random / len(rows), in_order / FACES)
-    return [1e6 * each for each in seconds] + [path.stat().st_size]
+    return 1e6 * (time.perf_counter() - start) / FACES
 
 
 def main(argv=None):
     args = get_args(argv)
-    print("chunk  write  read at random  read in order  file, MB")
+    import face_database
+
+    print("chunk  cache, MB  batches/s, warm  batches/s, cold  in order, us  write, us  file, MB")
     for chunk in args.chunks:
-        runs = []
-        for _ in range(5):
-            with tempfile.TemporaryDirectory() as folder:
-                runs.append(measure(Path(folder) / "faces.mat", chunk))
-        write, random, in_order, size = (statistics.median(column) for column in zip(*runs))
-        print(f"{chunk:5}  {write:5.1f}  {random:14.1f}  {in_order:13.1f}  {size / 1e6:8.1f}")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "faces.mat"
+            written = statistics.median(write(path, chunk) for _ in range(5))
+            size = path.stat().st_size / 1e6
+            for cache in args.caches:
+                face_database.CACHE = cache * 2**20
+                warm, cold = (
+                    statistics.median(batches_a_second(path, seed, cold) for seed in range(5))
+                    for cold in (False, True)
+                )
+                ordered = statistics.median(in_order(path) for _ in range(5))
+                print(
+                    f"{chunk:5}  {cache:9}  {warm:15.0f}  {cold:15.0f}  {ordered:12.1f}  "
+                    f"{written:9.1f}  {size:8.1f}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":
