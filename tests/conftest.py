@@ -3,6 +3,7 @@
 import http.server
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +20,8 @@ sys.path.insert(0, str(ROOT))
 import command_line  # noqa: E402, F401  as in every command, before OpenCV
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Run in the background of a script, the tests and all they start would be deaf to Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
