@@ -8,16 +8,16 @@ checkpoints/history_DEPTH_WIDTH.h5, which plot_history.py draws.
 
 import argparse
 import contextlib
-import math
 import os
 import shlex
 import sys
 from pathlib import Path
 
-from command_line import Parser, UserError, number_between, quiet_start, run, say, whole_file
+from command_line import Parser, UserError, number_between, quiet_start, run, say
 from wide_resnet import DEPTH, WIDTH, WideResNet
 
 PRESET = {"shift": 0.1, "flip": True, "erase": 0.5, "mixup": 0.2}  # --aug
+PLACES = ("input", "output_path", "resume", "workers")  # change nothing that is learned
 
 
 def get_args(argv=None):
@@ -58,14 +58,32 @@ def get_args(argv=None):
     training.add_argument(
         "--warmup",
         type=number_between(0, inf),
-        default=0.0,
-        help="epochs in which the learning rate rises from zero",
+        default=1.0,
+        help="epochs in which the learning rate rises from zero; the original has 0",
     )
     training.add_argument(
         "--label_smoothing_years",
         type=number_between(0, 50),
         default=0.0,
         help="standard deviation of a Gaussian around the age as its target; 0 for one-hot",
+    )
+    training.add_argument(
+        "--ema",
+        type=number_between(0, 0.99999),
+        default=0.0,
+        help="validate and keep a running average of the weights with this momentum, say 0.999",
+    )
+    training.add_argument(
+        "--resume", action="store_true", help="go on with the run that was stopped in this folder"
+    )
+    training.add_argument(
+        "--engine",
+        choices=("auto", "xla", "plain"),
+        default="auto",
+        help="compile the steps with XLA, or not; auto times both, once for each network and batch",
+    )
+    training.add_argument(
+        "--workers", type=number_between(1, 64, int), default=1, help="threads that make batches"
     )
     training.add_argument("--seed", type=number_between(0, 2**31, int), default=0, help="of draws")
     part = parser.add_argument_group("split (the same seed gives the same parts anywhere)")
@@ -110,91 +128,6 @@ def get_args(argv=None):
     return args
 
 
-def learning_rate(step, steps, epoch_steps, lr, schedule, warmup):
-    """The learning rate of a step.
-
-    Args:
-        step, steps: number of the step, from 0, and of all steps.
-        epoch_steps: steps in an epoch.
-        lr: the full rate.
-        schedule: "step" (the original's: 1, 0.2, 0.04, 0.008 in the quarters of the epochs)
-            or "cosine".
-        warmup: epochs over which the rate rises from zero.
-    """
-    if step < warmup * epoch_steps:
-        return lr * (step + 1) / (warmup * epoch_steps)
-    if schedule == "cosine":
-        begin = warmup * epoch_steps
-        return lr * 0.5 * (1 + math.cos(math.pi * (step - begin) / max(steps - begin, 1)))
-    epochs, epoch = steps // epoch_steps, step // epoch_steps
-    return lr * 0.2 ** min(int(4 * epoch / epochs), 3)
-
-
-def compiled(model, args, steps, epoch_steps):
-    """Give the model its optimizer, losses and the figures that people read."""
-    import keras
-
-    class Schedule(keras.callbacks.Callback):
-        seen = 0
-
-        def on_train_batch_begin(self, batch, logs=None):
-            self.model.optimizer.learning_rate = learning_rate(
-                self.seen, steps, epoch_steps, args.lr, args.schedule, args.warmup
-            )
-            self.seen += 1
-
-        def on_epoch_end(self, epoch, logs=None):
-            logs["lr"] = float(self.model.optimizer.learning_rate)
-
-    class Mae(keras.metrics.Mean):
-        """Mean absolute error of the expected age, in years."""
-
-        def update_state(self, y_true, y_pred, sample_weight=None):
-            years = keras.ops.arange(y_pred.shape[-1], dtype="float32")
-            error = keras.ops.sum((y_true - y_pred) * years, axis=-1)
-            super().update_state(keras.ops.abs(error))
-
-    optimizer = (
-        keras.optimizers.SGD(args.lr, momentum=0.9, nesterov=True)
-        if args.opt == "sgd"
-        else keras.optimizers.Adam(args.lr)
-    )
-    model.compile(
-        optimizer,
-        loss=("categorical_crossentropy", "categorical_crossentropy"),
-        metrics=(["accuracy"], ["accuracy", Mae(name="mae")]),
-    )
-    return Schedule()
-
-
-def checkpoints(output_path, description):
-    """A callback that keeps the weights each time ``val_loss`` is the lowest so far."""
-    import dataclasses
-
-    import keras
-
-    import weights
-
-    class Checkpoints(keras.callbacks.Callback):
-        best = float("inf")
-
-        def on_epoch_end(self, epoch, logs=None):
-            if not logs["val_loss"] < self.best:
-                return
-            self.best = logs["val_loss"]
-            path = output_path / f"weights.{epoch + 1:02d}-{self.best:.2f}.hdf5"
-            known = dataclasses.replace(
-                description,
-                epoch=epoch + 1,
-                val_loss=self.best,
-                val_age_mae=logs["val_pred_age_mae"],
-                val_gender_accuracy=logs["val_pred_gender_accuracy"],
-            )
-            weights.write(path, self.model, known)
-
-    return Checkpoints()
-
-
 def describe(args, argv, database):
     """What the weights will say of themselves."""
     import keras
@@ -220,25 +153,16 @@ def describe(args, argv, database):
         validation_split=args.validation_split,
         test_split=args.test_split,
         training=shlex.join(["train.py", *argv]),
-        engine=f"Keras {keras.version()}, {keras.backend.backend()}",
+        engine=f"Keras {keras.version()}, {keras.backend.backend()}, {args.engine}",
         precision="float32",
     )
 
 
-def write_history(path, rows):
-    """Keep the history as a pandas HDF file with the key ``history``."""
-    import pandas
+def prepare(args, database):
+    """The rows for training and for validation, and the network (not built yet).
 
-    with whole_file(path) as partial:
-        pandas.DataFrame(rows).to_hdf(partial, key="history", mode="w")
-
-
-def main(argv=None):
-    argv = sys.argv[1:] if argv is None else argv
-    args = get_args(argv)
-    from face_database import FaceDatabase
-
-    database = FaceDatabase(args.input)
+    Raises `UserError` where the database is too small, or its faces do not fit the network.
+    """
     training, validation, _ = database.split(
         args.validation_split, args.test_split, args.split_seed
     )
@@ -251,14 +175,49 @@ def main(argv=None):
         network = WideResNet(database.img_size, args.depth, args.width)
     except ValueError as error:
         raise UserError(f"{args.input} does not fit the network: {error}") from error
-    output_path = Path(__file__).resolve().parent / args.output_path
-    history_path = output_path / f"history_{args.depth}_{args.width}.h5"
-    output_path.mkdir(parents=True, exist_ok=True)
+    return training, validation, network
+
+
+def optimizer_of(args, epoch_steps):
+    import keras
+
+    from callbacks import LearningRate
+
+    rate = LearningRate(args.lr, args.nb_epochs, epoch_steps, args.schedule, args.warmup)
+    average = {"use_ema": True, "ema_momentum": args.ema} if args.ema else {}
+    if args.opt == "adam":
+        return keras.optimizers.Adam(rate, **average)
+    return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **average)
+
+
+def unfinished(path, resume):
+    """Whether to go on with the run whose state is at ``path``; `UserError` where it is unclear."""
+    if resume and not path.is_file():
+        raise UserError(f"--resume: there is no unfinished run ({path} does not exist)")
+    if path.is_file() and not resume:
+        raise UserError(
+            f"{path} is an unfinished run: add --resume to go on with it, or remove it to start "
+            "afresh"
+        )
+    return resume
+
+
+def main(argv=None):
+    argv = sys.argv[1:] if argv is None else argv
+    args = get_args(argv)
+    from face_database import FaceDatabase
+
+    folder = Path(__file__).resolve().parent / args.output_path
+    name = f"{args.depth}_{args.width}"
+    resume = unfinished(folder / f"state_{name}.npz", args.resume)
+    database = FaceDatabase(args.input)
+    training, validation, network = prepare(args, database)
+    folder.mkdir(parents=True, exist_ok=True)
 
     with quiet_start():
         import keras
-
-        keras.utils.set_random_seed(args.seed)
+    import callbacks
+    import engine
     from generator import Augmentation, FaceBatches
 
     fields = Augmentation.__dataclass_fields__
@@ -271,22 +230,43 @@ def main(argv=None):
         augmentation=Augmentation(**chosen),
         smoothing=args.label_smoothing_years,
         seed=args.seed,
+        workers=args.workers,
     )
     held = FaceBatches(database, validation, 256)
-    model = network()
-    schedule = compiled(model, args, len(batches) * args.nb_epochs, len(batches))
+
+    def compiled(jit_compile):
+        model = network()
+        model.compile(
+            optimizer_of(args, len(batches)),
+            loss=("categorical_crossentropy", "categorical_crossentropy"),
+            metrics=(["accuracy"], ["accuracy", callbacks.AgeError(name="mae")]),
+            jit_compile=jit_compile,
+        )
+        return model
+
+    kept = callbacks.Checkpoints(folder, None)
+    history = callbacks.History(folder / f"history_{name}.h5")
+    watch = callbacks.Watch()
+    state = callbacks.State(folder / f"state_{name}.npz", None, kept, history, watch)
+    if resume:
+        args.engine = state.read()[0]["settings"].get("engine", "xla")
+    key = f"WideResNet {args.depth}-{args.width}, {database.img_size} px, {args.batch_size} faces"
+    args.engine = engine.choose(args.engine, key, compiled, batches[0])
+    keras.utils.set_random_seed(args.seed)
+    model = compiled(engine.WAYS[args.engine])
     say(
         f"{model.count_params():,} parameters, {len(training)} pictures for training, "
         f"{len(validation)} for validation"
     )
-
-    kept = checkpoints(output_path, describe(args, argv, database))
-    history = []
+    kept.description = describe(args, argv, database)
+    state.settings = {k: str(v) for k, v in vars(args).items() if k not in PLACES}
+    state.settings["pictures"] = len(training)
+    if resume:
+        batches.epoch = state.restore(model)
+        say(f"going on after epoch {batches.epoch} of {args.nb_epochs}")
 
     def next_epoch(epoch, logs):
         batches.epoch = epoch + 1
-        history.append(dict(logs))
-        write_history(history_path, history)
 
     try:
         with contextlib.redirect_stdout(sys.stderr):
@@ -294,23 +274,30 @@ def main(argv=None):
                 batches,
                 validation_data=held,
                 epochs=args.nb_epochs,
+                initial_epoch=batches.epoch,
                 shuffle=False,
                 verbose="auto" if sys.stderr.isatty() else 2,
                 callbacks=[
-                    schedule,
+                    callbacks.ValidateAverage(),
+                    watch,
+                    history,
                     kept,
                     keras.callbacks.LambdaCallback(on_epoch_end=next_epoch),
+                    state,
                 ],
             )
     except KeyboardInterrupt:
+        how = "with --resume goes on" if state.path.exists() else "starts afresh"
         raise KeyboardInterrupt(
-            f"stopped in epoch {len(history) + 1} of {args.nb_epochs}: the weights and the history "
-            f"so far are in {output_path}"
+            f"stopped in epoch {batches.epoch + 1} of {args.nb_epochs}: what there is lies in "
+            f"{folder}; the same command {how}"
         ) from None
-    if kept.best == float("inf"):
-        raise UserError("no weights were written: the loss was never a number; try a lower --lr")
-    print(f"history {os.path.relpath(history_path)}")
+    state.path.unlink()
+    print(f"history {os.path.relpath(history.path)}")
 
 
 if __name__ == "__main__":
+    import engine
+
+    engine.keep_memory()
     run(main)
