@@ -180,6 +180,16 @@ class Watch(keras.callbacks.Callback):
         )
 
 
+def read_state(path):
+    """What `State` has kept: (what the run said of itself, its arrays). Raises `UserError`."""
+    try:
+        with np.load(path) as file:
+            said = json.loads(str(file["said"]))
+            return said, [file[f"{i}"] for i in range(len(file.files) - 1)]
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is damaged: remove it and start afresh") from error
+
+
 class State(keras.callbacks.Callback):
     """Keep all that a run needs to go on, in one file.
 
@@ -208,22 +218,16 @@ class State(keras.callbacks.Callback):
         with whole_file(self.path) as partial, open(partial, "wb") as file:
             np.savez(file, said=json.dumps(said), **arrays)
 
-    def read(self):
-        """What the file holds: (what the run said of itself, its arrays). Raises `UserError`."""
-        try:
-            with np.load(self.path) as file:
-                said = json.loads(str(file["said"]))
-                return said, [file[f"{i}"] for i in range(len(file.files) - 1)]
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise UserError(f"{self.path} is damaged: remove it and start afresh") from error
-
-    def restore(self, model):
+    def restore(self, model, said, arrays):
         """Bring a built and compiled model, and the other callbacks, to where the run was.
 
-        Returns the number of epochs that are done. Raises `UserError` where the file is not the
-        state of a run with the same settings.
+        Args:
+            model: the model.
+            said, arrays: what `read_state` returned.
+
+        Returns the number of epochs that are done. Raises `UserError` where it is not the state
+        of a run with the same settings.
         """
-        said, arrays = self.read()
         differing = [
             f"{name} was {said['settings'].get(name)}"
             for name, value in self.settings.items()

@@ -14,8 +14,8 @@ from typing import Any
 
 import database_report
 from command_line import Parser, UserError, number_between, run
+from weights import MARGIN
 
-MARGIN = 0.4
 FIELDS = ("dob", "photo_taken", "full_path", "gender", "face_score", "second_face_score")
 
 

@@ -67,30 +67,32 @@ def find_pictures(folder):
     return sorted(names)
 
 
-class Cut:
-    """How a picture becomes a face: resized whole, or its only face found and cut."""
+class OnlyFace:
+    """A picture becomes its only face, or is resized whole where it is a face already.
 
-    def __init__(self, img_size, align, margin):
-        self._img_size = img_size
-        self._align = align
-        self._margin = margin
+    Args:
+        crop: "aligned" or "margin".
+        margin: of the cut, where that is by its margin.
+        size: side of the face in pixels.
+        raw: the face has to be found first.
+    """
+
+    def __init__(self, crop, margin, size, raw):
+        self._settings = (crop, margin, size, "linear")
+        self._raw = raw
         self._finder = None  # made in the process that needs it
 
     def __call__(self, image):
-        """(H, W, 3) uint8 BGR to (img_size, img_size, 3); raises `UnusablePicture`."""
+        """(H, W, 3) uint8 BGR to (size, size, 3); raises `UnusablePicture`."""
         import faces
         from database_builder import UnusablePicture
 
-        if not self._align and self._margin is None:
-            return faces.whole(image, self._img_size)
-        if self._finder is None:
+        if self._raw and self._finder is None:
             self._finder = faces.FaceFinder()
-        found = self._finder.find(image)
+        found, cuts = faces.Cut(*self._settings, beyond=True).examine(image, self._finder)
         if len(found) != 1:
             raise UnusablePicture(f"it shows {len(found)} faces" if found else "no face is found")
-        if self._align:
-            return self._finder.aligned(image, found[0], self._img_size)
-        return faces.with_margin(image, found[0], self._margin, self._img_size, beyond=True)
+        return cuts[0]
 
 
 def main(argv=None):
@@ -120,9 +122,10 @@ def main(argv=None):
     if not raw and not any(name.endswith(".chip.jpg") for name in names):
         say("warning: these do not look like chips: raw pictures need --align or --margin")
     pictures = database_builder.Pictures(args.input, names, *labels.T, refused)
+    crop = "aligned" if args.margin is None else "margin"
     settings = {"img_size": args.img_size, "db": "utk", "min_score": -1}
-    settings |= {"crop": "aligned" if args.margin is None else "margin", "margin": args.margin}
-    cut = Cut(args.img_size, args.align, args.margin)
+    settings |= {"crop": crop, "margin": args.margin}
+    cut = OnlyFace(crop, args.margin, args.img_size, raw)
     built = database_builder.build(args.output, pictures, cut, settings, args.drop_conflicts)
     database_report.report(args.output, pictures, built, args.plot)
 

@@ -9,6 +9,7 @@ processor to the next, so both are timed.
 import json
 import os
 import platform
+import re
 import sys
 import time
 from pathlib import Path
@@ -36,25 +37,26 @@ def keep_memory():
         os.execve(sys.executable, sys.orig_argv, os.environ | MALLOC)
 
 
-def choose(asked, key, make_model, batch):
+def choose(asked, key, make_model, batches):
     """The way to train: "xla" or "plain".
 
     Args:
         asked: one of these, or "auto" to time both, unless that was done before.
         key: text that names the network and the batch; it is remembered with the machine.
         make_model: function of ``jit_compile`` that returns a compiled model.
-        batch: (faces, targets) to train it on.
+        batches: sequence whose first, (faces, targets), it is trained on.
     """
-    import keras
-
     if asked != "auto":
         return asked
+    import keras
+
     if keras.backend.backend() != "tensorflow":
         return "xla"
     key = f"{_machine()}, {key}"
     known = _remembered()
     if key not in known:
         say("timing two ways to train, once for this machine, network and batch")
+        batch = batches[0]
         known[key] = {name: _speed(make_model(jit), batch) for name, jit in WAYS.items()}
         _remember(known)
     speeds = known[key]
@@ -95,19 +97,14 @@ def _speed(model, batch):
 def _machine():
     import keras
 
-    processor = "unknown processor"
     with open("/proc/cpuinfo") as file:
-        for line in file:
-            if line.startswith(("model name", "flags")):
-                text = line.split(":", 1)[1].strip()
-                if line.startswith("model name"):
-                    processor = text
-                else:
-                    has = [flag for flag in ("avx2", "avx512f", "amx_bf16") if f" {flag}" in text]
-                    processor += f" {' '.join(has)}"
-                    break
-    cores = len(os.sched_getaffinity(0))
-    return f"{processor}, {cores} cores, Keras {keras.version()}"
+        first = file.read().split("\n\n", 1)[0]
+    facts = dict(
+        re.split(r"\s*:\s*", line, maxsplit=1) for line in first.splitlines() if ":" in line
+    )
+    flags = {"avx2", "avx512f", "amx_bf16"} & set(facts.get("flags", "").split())
+    processor = " ".join([facts.get("model name", "unknown processor"), *sorted(flags)])
+    return f"{processor}, {len(os.sched_getaffinity(0))} cores, Keras {keras.version()}"
 
 
 def _memory():

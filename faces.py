@@ -185,6 +185,7 @@ class Cut:
     margin: float
     size: int  # pixels
     resize: str
+    beyond: bool = False  # repeat the picture's border where a margin reaches beyond it
 
     @classmethod
     def of(cls, description, margin=None):
@@ -216,7 +217,7 @@ class Cut:
         cuts = [
             finder.aligned(image, face, self.size, self.resize)
             if self.crop == "aligned"
-            else with_margin(image, face, self.margin, self.size, self.resize)
+            else with_margin(image, face, self.margin, self.size, self.resize, self.beyond)
             for face in found
         ]
         return np.array(cuts, np.uint8).reshape(-1, self.size, self.size, 3)

@@ -178,46 +178,8 @@ def prepare(args, database):
     return training, validation, network
 
 
-def optimizer_of(args, epoch_steps):
-    import keras
-
-    from callbacks import LearningRate
-
-    rate = LearningRate(args.lr, args.nb_epochs, epoch_steps, args.schedule, args.warmup)
-    average = {"use_ema": True, "ema_momentum": args.ema} if args.ema else {}
-    if args.opt == "adam":
-        return keras.optimizers.Adam(rate, **average)
-    return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **average)
-
-
-def unfinished(path, resume):
-    """Whether to go on with the run whose state is at ``path``; `UserError` where it is unclear."""
-    if resume and not path.is_file():
-        raise UserError(f"--resume: there is no unfinished run ({path} does not exist)")
-    if path.is_file() and not resume:
-        raise UserError(
-            f"{path} is an unfinished run: add --resume to go on with it, or remove it to start "
-            "afresh"
-        )
-    return resume
-
-
-def main(argv=None):
-    argv = sys.argv[1:] if argv is None else argv
-    args = get_args(argv)
-    from face_database import FaceDatabase
-
-    folder = Path(__file__).resolve().parent / args.output_path
-    name = f"{args.depth}_{args.width}"
-    resume = unfinished(folder / f"state_{name}.npz", args.resume)
-    database = FaceDatabase(args.input)
-    training, validation, network = prepare(args, database)
-    folder.mkdir(parents=True, exist_ok=True)
-
-    with quiet_start():
-        import keras
-    import callbacks
-    import engine
+def batches_of(args, database, training, validation):
+    """Batches of the two parts: the one shuffled and changed at random, the other as it is."""
     from generator import Augmentation, FaceBatches
 
     fields = Augmentation.__dataclass_fields__
@@ -232,67 +194,115 @@ def main(argv=None):
         seed=args.seed,
         workers=args.workers,
     )
-    held = FaceBatches(database, validation, 256)
+    return batches, FaceBatches(database, validation, 256)
 
-    def compiled(jit_compile):
-        model = network()
-        model.compile(
-            optimizer_of(args, len(batches)),
-            loss=("categorical_crossentropy", "categorical_crossentropy"),
-            metrics=(["accuracy"], ["accuracy", callbacks.AgeError(name="mae")]),
-            jit_compile=jit_compile,
-        )
-        return model
 
-    kept = callbacks.Checkpoints(folder, None)
-    history = callbacks.History(folder / f"history_{name}.h5")
-    watch = callbacks.Watch()
-    state = callbacks.State(folder / f"state_{name}.npz", None, kept, history, watch)
-    if resume:
-        args.engine = state.read()[0]["settings"].get("engine", "xla")
-    key = f"WideResNet {args.depth}-{args.width}, {database.img_size} px, {args.batch_size} faces"
-    args.engine = engine.choose(args.engine, key, compiled, batches[0])
-    keras.utils.set_random_seed(args.seed)
-    model = compiled(engine.WAYS[args.engine])
-    say(
-        f"{model.count_params():,} parameters, {len(training)} pictures for training, "
-        f"{len(validation)} for validation"
+def compiled(args, network, epoch_steps, jit_compile):
+    """A new model of the network with its optimizer, losses and the figures that people read."""
+    import keras
+
+    from callbacks import AgeError, LearningRate
+
+    rate = LearningRate(args.lr, args.nb_epochs, epoch_steps, args.schedule, args.warmup)
+    average = {"use_ema": True, "ema_momentum": args.ema} if args.ema else {}
+    if args.opt == "adam":
+        optimizer = keras.optimizers.Adam(rate, **average)
+    else:
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **average)
+    model = network()
+    model.compile(
+        optimizer,
+        loss=("categorical_crossentropy", "categorical_crossentropy"),
+        metrics=(["accuracy"], ["accuracy", AgeError(name="mae")]),
+        jit_compile=jit_compile,
     )
-    kept.description = describe(args, argv, database)
-    state.settings = {k: str(v) for k, v in vars(args).items() if k not in PLACES}
-    state.settings["pictures"] = len(training)
-    if resume:
-        batches.epoch = state.restore(model)
-        say(f"going on after epoch {batches.epoch} of {args.nb_epochs}")
+    return model
+
+
+def unfinished(path, resume):
+    """Whether to go on with the run whose state is at ``path``; `UserError` where it is unclear."""
+    if resume and not path.is_file():
+        raise UserError(f"--resume: there is no unfinished run ({path} does not exist)")
+    if path.is_file() and not resume:
+        raise UserError(
+            f"{path} is an unfinished run: add --resume to go on with it, or remove it to start "
+            "afresh"
+        )
+    return resume
+
+
+def fit(model, batches, held, epochs, followers, state):
+    """Train from ``batches.epoch`` on; the state is kept after all that others do with an epoch."""
+    import keras
+
+    from callbacks import ValidateAverage
 
     def next_epoch(epoch, logs):
         batches.epoch = epoch + 1
 
+    next_batches = keras.callbacks.LambdaCallback(on_epoch_end=next_epoch)
     try:
         with contextlib.redirect_stdout(sys.stderr):
             model.fit(
                 batches,
                 validation_data=held,
-                epochs=args.nb_epochs,
+                epochs=epochs,
                 initial_epoch=batches.epoch,
                 shuffle=False,
                 verbose="auto" if sys.stderr.isatty() else 2,
-                callbacks=[
-                    callbacks.ValidateAverage(),
-                    watch,
-                    history,
-                    kept,
-                    keras.callbacks.LambdaCallback(on_epoch_end=next_epoch),
-                    state,
-                ],
+                callbacks=[ValidateAverage(), *followers, next_batches, state],
             )
     except KeyboardInterrupt:
         how = "with --resume goes on" if state.path.exists() else "starts afresh"
         raise KeyboardInterrupt(
-            f"stopped in epoch {batches.epoch + 1} of {args.nb_epochs}: what there is lies in "
-            f"{folder}; the same command {how}"
+            f"stopped in epoch {batches.epoch + 1} of {epochs}: what there is lies in "
+            f"{state.path.parent}; the same command {how}"
         ) from None
-    state.path.unlink()
+
+
+def main(argv=None):
+    argv = sys.argv[1:] if argv is None else argv
+    args = get_args(argv)
+    from face_database import FaceDatabase
+
+    folder = Path(__file__).resolve().parent / args.output_path
+    name = f"{args.depth}_{args.width}"
+    state_path = folder / f"state_{name}.npz"
+    resume = unfinished(state_path, args.resume)
+    database = FaceDatabase(args.input)
+    training, validation, network = prepare(args, database)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    with quiet_start():
+        import keras
+    import callbacks
+    import engine
+
+    found = callbacks.read_state(state_path) if resume else None
+    batches, held = batches_of(args, database, training, validation)
+    args.engine = engine.choose(
+        found[0]["settings"].get("engine", "xla") if found else args.engine,
+        f"WideResNet {args.depth}-{args.width}, {database.img_size} px, {args.batch_size} faces",
+        lambda jit_compile: compiled(args, network, len(batches), jit_compile),
+        batches,
+    )
+    keras.utils.set_random_seed(args.seed)
+    model = compiled(args, network, len(batches), engine.WAYS[args.engine])
+    say(
+        f"{model.count_params():,} parameters, {len(training)} pictures for training, "
+        f"{len(validation)} for validation"
+    )
+    watch = callbacks.Watch()
+    history = callbacks.History(folder / f"history_{name}.h5")
+    kept = callbacks.Checkpoints(folder, describe(args, argv, database))
+    settings = {k: str(v) for k, v in vars(args).items() if k not in PLACES}
+    settings["pictures"] = len(training)
+    state = callbacks.State(state_path, settings, kept, history, watch)
+    if found:
+        batches.epoch = state.restore(model, *found)
+        say(f"going on after epoch {batches.epoch} of {args.nb_epochs}")
+    fit(model, batches, held, args.nb_epochs, [watch, history, kept], state)
+    state_path.unlink()
     print(f"history {os.path.relpath(history.path)}")
 
 

@@ -13,16 +13,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from command_line import Parser, UserError, progress, run  # noqa: E402
+import validation_part  # noqa: E402
+
+from command_line import Parser, progress, run  # noqa: E402
 
 ENLARGED = 512  # pixels
 
 
 def get_args(argv=None):
     parser = Parser(description=__doc__.splitlines()[0])
-    parser.add_argument("--input", "-i", type=Path, required=True, help="database of the chips")
-    parser.add_argument("--image_dir", type=Path, required=True, help="folder of the same chips")
-    parser.add_argument("--weight_file", help="weights (default: those that ship)")
+    validation_part.add_options(parser)
     return parser.parse_args(argv)
 
 
@@ -41,18 +41,10 @@ def main(argv=None):
     import cv2
     import numpy as np
 
-    from estimator import Estimator
-    from face_database import FaceDatabase
     from faces import whole
 
-    database = FaceDatabase(args.input)
-    names = database.sources()
-    if not all((args.image_dir / name).is_file() for name in names):
-        raise UserError(f"--image_dir {args.image_dir} does not hold the pictures of {args.input}")
-    estimator = Estimator(args.weight_file)
+    estimator, paths, ages, males = validation_part.load(args)
     said = estimator.description
-    _, rows, _ = database.split(said.validation_split, said.test_split, said.split_seed)
-    ages, males = database.ages[rows], database.genders[rows] == 1
     cv2.setNumThreads(1)
 
     def decoded(files, scale):
@@ -63,7 +55,7 @@ def main(argv=None):
             face[:] = whole(picture, said.image_size, said.resize)
         return faces, (time.perf_counter() - start) / len(files)
 
-    chips = [(args.image_dir / names[row]).read_bytes() for row in rows]
+    chips = [path.read_bytes() for path in paths]
     larger = [enlarged(chip) for chip in progress(chips, len(chips), "enlarged")]
     print("picture, px  scale  us each  mean difference  largest  MAE, years  gender, percent")
     for side, files in ((200, chips), (ENLARGED, larger)):

@@ -8,21 +8,21 @@ errors are over the same faces, those that were found.
 """
 
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from command_line import Parser, UserError, in_order, progress, run  # noqa: E402
+import validation_part  # noqa: E402
+
+import processes  # noqa: E402
+from command_line import Parser, in_order, progress, run  # noqa: E402
 
 BORDER = 100  # pixels of canvas on each side of a chip of 200
 
 
 def get_args(argv=None):
     parser = Parser(description=__doc__.splitlines()[0])
-    parser.add_argument("--input", "-i", type=Path, required=True, help="database of the chips")
-    parser.add_argument("--image_dir", type=Path, required=True, help="folder of the same chips")
-    parser.add_argument("--weight_file", help="weights (default: those that ship)")
+    validation_part.add_options(parser)
     parser.add_argument("--margin", type=float, help="cut boxes with this margin instead")
     return parser.parse_args(argv)
 
@@ -59,30 +59,18 @@ def main(argv=None):
     args = get_args(argv)
     import numpy as np
 
-    from estimator import Estimator
-    from face_database import FaceDatabase
     from faces import Cut
 
-    database = FaceDatabase(args.input)
-    names = database.sources()
-    if not all((args.image_dir / name).is_file() for name in names):
-        raise UserError(f"--image_dir {args.image_dir} does not hold the pictures of {args.input}")
-    estimator = Estimator(args.weight_file)
-    said = estimator.description
-    if said.split_seed is None:
-        raise UserError(f"{estimator.path} does not say which pictures it was validated on")
-    _, rows, _ = database.split(said.validation_split, said.test_split, said.split_seed)
-    paths = [args.image_dir / names[row] for row in rows]
-    again = Again(Cut.of(said, args.margin))
+    estimator, paths, ages, males = validation_part.load(args)
+    again = Again(Cut.of(estimator.description, args.margin))
     whole, cut, found = [], [], []
-    with ProcessPoolExecutor() as pool:
+    with processes.pool("spawn") as pool:
         for _, future in progress(in_order(pool, again, paths, 32), len(paths), "chips"):
             count, chip, cuts = future.result()
             found.append(count == 1)
             whole.append(chip)
             cut.extend(cuts)
     found = np.array(found)
-    ages, males = database.ages[rows], database.genders[rows] == 1
 
     def line(what, estimates, chosen):
         mae = abs(estimates.ages - ages[chosen]).mean()
@@ -90,9 +78,9 @@ def main(argv=None):
         print(f"{what}: MAE {mae:.2f} years, gender {100 * right:.1f} percent")
         return mae
 
-    everything = np.ones(len(rows), bool)
-    line(f"all {len(rows)} chips as they are", estimator(np.stack(whole)), everything)
-    print(f"found again: {found.sum()} of {len(rows)}, {100 * found.mean():.1f} percent")
+    everything = np.ones(len(paths), bool)
+    line(f"all {len(paths)} chips as they are", estimator(np.stack(whole)), everything)
+    print(f"found again: {found.sum()} of {len(paths)}, {100 * found.mean():.1f} percent")
     before = line("chips as they are, those found", estimator(np.stack(whole)[found]), found)
     after = line("found, cut and estimated, the same", estimator(np.stack(cut)), found)
     print(f"difference in MAE: {after - before:+.2f} years")

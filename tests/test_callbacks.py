@@ -97,7 +97,7 @@ def test_state_brings_back_every_number_and_goes_on_to_the_same_weights(model, t
     other = make_model()
     restored = state(tmp_path / "state.npz", {"lr": "0.1"})
     restored.kept.best = restored.history.rows = restored.watch.losses = None
-    assert restored.restore(other) == 1
+    assert restored.restore(other, *callbacks.read_state(restored.path)) == 1
     assert (restored.kept.best, restored.watch.losses) == (1.5, [3.0])
     assert restored.history.rows == [{"loss": 2.0}]
     fit(other, 2)
@@ -112,12 +112,13 @@ def test_state_of_other_settings_or_a_damaged_one_is_one_line(model, tmp_path):
     fit(model)
     saved.on_epoch_end(0)
     with pytest.raises(UserError) as error:
-        state(path, {"lr": "0.2", "depth": "16"}).restore(model)
+        other = state(path, {"lr": "0.2", "depth": "16"})
+        other.restore(model, *callbacks.read_state(path))
     assert str(error.value) == "--resume needs the settings of the run: lr was 0.1"
     for content in (path.read_bytes()[:-100], b"", b"other"):
         path.write_bytes(content)
         with pytest.raises(UserError) as error:
-            state(path, {"lr": "0.1", "depth": "16"}).restore(model)
+            callbacks.read_state(path)
         assert str(error.value) == f"{path} is damaged: remove it and start afresh"
 
 

@@ -28,7 +28,7 @@ BATCH = (np.zeros((8, 4), np.float32), (np.zeros((8, 2), np.float32), np.zeros((
 
 
 def test_both_ways_are_timed_once_and_the_faster_is_remembered(cache, capsys):
-    first = engine.choose("auto", "a network", make_model, BATCH)
+    first = engine.choose("auto", "a network", make_model, [BATCH])
     said = capsys.readouterr().err.splitlines()
     assert said[0] == "timing two ways to train, once for this machine, network and batch"
     assert said[1].startswith(f"engine {first}, the fastest here (pictures a second: xla ")
@@ -37,17 +37,17 @@ def test_both_ways_are_timed_once_and_the_faster_is_remembered(cache, capsys):
     def not_again(jit_compile):
         raise AssertionError
 
-    assert engine.choose("auto", "a network", not_again, BATCH) == first
+    assert engine.choose("auto", "a network", not_again, [BATCH]) == first
     assert len(capsys.readouterr().err.splitlines()) == 1
     with pytest.raises(AssertionError):
-        engine.choose("auto", "another network", not_again, BATCH)
+        engine.choose("auto", "another network", not_again, [BATCH])
 
 
 @pytest.mark.parametrize("speeds, best", [((2, 1), "xla"), ((1, 2), "plain")])
 def test_faster_way_is_chosen(monkeypatch, speeds, best):
     measured = iter(speeds)
     monkeypatch.setattr(engine, "_speed", lambda model, batch: next(measured))
-    assert engine.choose("auto", "a network", make_model, BATCH) == best
+    assert engine.choose("auto", "a network", make_model, [BATCH]) == best
 
 
 def test_way_that_is_asked_for_is_not_timed(cache):
@@ -59,9 +59,9 @@ def test_damaged_or_unwritable_memory_is_no_obstacle(cache, monkeypatch, capsys)
     monkeypatch.setattr(engine, "_speed", lambda model, batch: 1.0)
     cache.parent.mkdir()
     cache.write_text("{")
-    assert engine.choose("auto", "a network", make_model, BATCH) in engine.WAYS
+    assert engine.choose("auto", "a network", make_model, [BATCH]) in engine.WAYS
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
-    assert engine.choose("auto", "a network", make_model, BATCH) in engine.WAYS
+    assert engine.choose("auto", "a network", make_model, [BATCH]) in engine.WAYS
     assert "the choice cannot be remembered" in capsys.readouterr().err
 
 

@@ -1,0 +1,35 @@
+"""What benchmarks of the weights share: the pictures that the weights were validated on."""
+
+from pathlib import Path
+
+from command_line import UserError
+
+
+def add_options(parser):
+    parser.add_argument("--input", "-i", type=Path, required=True, help="database of the chips")
+    parser.add_argument("--image_dir", type=Path, required=True, help="folder of the same chips")
+    parser.add_argument("--weight_file", help="weights (default: those that ship)")
+
+
+def load(args):
+    """Open what the options name.
+
+    Returns:
+        An `Estimator`, and of the N pictures the paths, the ages (N,) and which are male (N,) bool.
+
+    Raises `UserError` where they do not belong together.
+    """
+    from estimator import Estimator
+    from face_database import FaceDatabase
+
+    database = FaceDatabase(args.input)
+    names = database.sources()
+    if not all((args.image_dir / name).is_file() for name in names):
+        raise UserError(f"--image_dir {args.image_dir} does not hold the pictures of {args.input}")
+    estimator = Estimator(args.weight_file)
+    said = estimator.description
+    if said.split_seed is None:
+        raise UserError(f"{estimator.path} does not say which pictures it was validated on")
+    _, rows, _ = database.split(said.validation_split, said.test_split, said.split_seed)
+    paths = [args.image_dir / names[row] for row in rows]
+    return estimator, paths, database.ages[rows], database.genders[rows] == 1
