@@ -51,17 +51,6 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         return dict(vars(self))
 
 
-class AgeError(keras.metrics.Mean):
-    """Mean absolute error of the expected age, in years."""
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        years = ops.arange(y_pred.shape[-1], dtype="float32")
-        error = ops.sum(
-            (ops.cast(y_true, "float32") - ops.cast(y_pred, "float32")) * years, axis=-1
-        )
-        super().update_state(ops.abs(error), sample_weight)
-
-
 @contextlib.contextmanager
 def averaged(model):
     """The model with the running average of its weights, where its optimizer keeps one."""

@@ -137,9 +137,9 @@ def main(argv=None):
     built = database_builder.build(
         args.output,
         pictures,
-        lambda image: faces.whole(image, args.img_size),
+        lambda image: faces.whole(image, args.img_size, args.resize),
         {"img_size": args.img_size, "db": args.db, "min_score": args.min_score}
-        | {"crop": "margin", "margin": MARGIN},
+        | {"crop": "margin", "margin": MARGIN, "resize": args.resize},
         args.drop_conflicts,
     )
     database_report.report(args.output, pictures, built, args.plot)

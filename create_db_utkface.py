@@ -74,11 +74,12 @@ class OnlyFace:
         crop: "aligned" or "margin".
         margin: of the cut, where that is by its margin.
         size: side of the face in pixels.
+        resize: OpenCV's filter, "linear" or "area".
         raw: the face has to be found first.
     """
 
-    def __init__(self, crop, margin, size, raw):
-        self._settings = (crop, margin, size, "linear")
+    def __init__(self, crop, margin, size, resize, raw):
+        self._settings = (crop, margin, size, resize)
         self._raw = raw
         self._finder = None  # made in the process that needs it
 
@@ -124,8 +125,8 @@ def main(argv=None):
     pictures = database_builder.Pictures(args.input, names, *labels.T, refused)
     crop = "aligned" if args.margin is None else "margin"
     settings = {"img_size": args.img_size, "db": "utk", "min_score": -1}
-    settings |= {"crop": crop, "margin": args.margin}
-    cut = OnlyFace(crop, args.margin, args.img_size, raw)
+    settings |= {"crop": crop, "margin": args.margin, "resize": args.resize}
+    cut = OnlyFace(crop, args.margin, args.img_size, args.resize, raw)
     built = database_builder.build(args.output, pictures, cut, settings, args.drop_conflicts)
     database_report.report(args.output, pictures, built, args.plot)
 

@@ -21,6 +21,12 @@ def add_options(parser, img_size):
         default=img_size,
         help="side of the faces in the database, in pixels",
     )
+    parser.add_argument(
+        "--resize",
+        choices=("linear", "area"),
+        default="linear",
+        help="how faces are brought to that size: linear as the original, or smoothed (area)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
     parser.add_argument(
         "--drop_conflicts",

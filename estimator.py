@@ -54,7 +54,7 @@ class Estimator:
             import tensorflow as tf
 
             said = self.description
-            model = WideResNet(self.image_size, said.depth, said.width)()
+            model = WideResNet(self.image_size, said.depth, said.width, said.stem, said.pool)()
             model.set_weights(arrays)
             self.traces = 0
 

@@ -73,6 +73,8 @@ def augment(images, rng, settings):
 def age_targets(ages, years=0.0):
     """Probabilities over the 101 ages: one-hot, or a Gaussian of ``years`` around the age.
 
+    It is narrower where 0 or 100 would cut it, so that its mean is the age everywhere.
+
     Args:
         ages: (N,) integers, 0 to 100.
         years: standard deviation; 0 for one-hot.
@@ -82,8 +84,10 @@ def age_targets(ages, years=0.0):
     """
     if not years:
         return np.eye(AGE_CLASSES, dtype=np.float32)[ages]
-    distance = (np.arange(AGE_CLASSES) - np.asarray(ages)[:, None]) / years
-    weight = np.exp(-0.5 * distance**2)
+    ages = np.asarray(ages)[:, None]
+    room = np.minimum(ages, AGE_CLASSES - 1 - ages)
+    width = np.clip(room / 2, 1e-3, years)
+    weight = np.exp(-0.5 * ((np.arange(AGE_CLASSES) - ages) / width) ** 2)
     return (weight / weight.sum(1, keepdims=True)).astype(np.float32)
 
 

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from command_line import Parser, UserError, number_between, quiet_start, run, say
-from wide_resnet import DEPTH, WIDTH, WideResNet
+from wide_resnet import DEPTH, POOLS, WIDTH, WideResNet
 
 PRESET = {"shift": 0.1, "flip": True, "erase": 0.5, "mixup": 0.2}  # --aug
 PLACES = ("input", "output_path", "resume", "workers")  # change nothing that is learned
@@ -38,6 +38,12 @@ def get_args(argv=None):
     )
     network.add_argument(
         "--width", type=number_between(1, 64, int), default=WIDTH, help="factor on the channels"
+    )
+    network.add_argument(
+        "--stem", type=int, choices=(1, 2), default=1, help="stride of the first convolution"
+    )
+    network.add_argument(
+        "--pool", choices=POOLS, default="local", help="averages that the heads see"
     )
     training = parser.add_argument_group("training")
     inf = float("inf")
@@ -66,6 +72,12 @@ def get_args(argv=None):
         type=number_between(0, 50),
         default=0.0,
         help="standard deviation of a Gaussian around the age as its target; 0 for one-hot",
+    )
+    training.add_argument(
+        "--age_error",
+        type=number_between(0, 100),
+        default=0.0,
+        help="add so many times the error of the expected age, in years, to the loss",
     )
     training.add_argument(
         "--ema",
@@ -143,6 +155,8 @@ def describe(args, argv, database):
     return Description(
         depth=args.depth,
         width=args.width,
+        stem=args.stem,
+        pool=args.pool,
         image_size=database.img_size,
         crop=database.crop,
         margin=database.margin,
@@ -172,7 +186,7 @@ def prepare(args, database):
             f"validation: too few for --batch_size {args.batch_size}"
         )
     try:
-        network = WideResNet(database.img_size, args.depth, args.width)
+        network = WideResNet(database.img_size, args.depth, args.width, args.stem, args.pool)
     except ValueError as error:
         raise UserError(f"{args.input} does not fit the network: {error}") from error
     return training, validation, network
@@ -201,7 +215,8 @@ def compiled(args, network, epoch_steps, jit_compile):
     """A new model of the network with its optimizer, losses and the figures that people read."""
     import keras
 
-    from callbacks import AgeError, LearningRate
+    from callbacks import LearningRate
+    from losses import AgeError, AgeLoss, GenderAccuracy
 
     rate = LearningRate(args.lr, args.nb_epochs, epoch_steps, args.schedule, args.warmup)
     average = {"use_ema": True, "ema_momentum": args.ema} if args.ema else {}
@@ -212,8 +227,8 @@ def compiled(args, network, epoch_steps, jit_compile):
     model = network()
     model.compile(
         optimizer,
-        loss=("categorical_crossentropy", "categorical_crossentropy"),
-        metrics=(["accuracy"], ["accuracy", AgeError(name="mae")]),
+        loss=("categorical_crossentropy", AgeLoss(args.age_error)),
+        metrics=([GenderAccuracy()], ["accuracy", AgeError()]),
         jit_compile=jit_compile,
     )
     return model
@@ -282,7 +297,7 @@ def main(argv=None):
     batches, held = batches_of(args, database, training, validation)
     args.engine = engine.choose(
         found[0]["settings"].get("engine", "xla") if found else args.engine,
-        f"WideResNet {args.depth}-{args.width}, {database.img_size} px, {args.batch_size} faces",
+        f"{network}, {args.batch_size} faces",
         lambda jit_compile: compiled(args, network, len(batches), jit_compile),
         batches,
     )

@@ -15,7 +15,15 @@ from pathlib import Path
 
 from command_line import Parser, UserError, run, whole_file
 from download import download
-from wide_resnet import AGE_CLASSES, DEPTH, GENDER_CLASSES, IMAGE_SIZE, WIDTH
+from wide_resnet import (
+    AGE_CLASSES,
+    DEPTH,
+    GENDER_CLASSES,
+    IMAGE_SIZE,
+    POOLS,
+    WIDTH,
+    WideResNet,
+)
 
 FOLDER = Path(__file__).resolve().parent / "pretrained_models"
 SHIPPED = "wide_resnet_16_1.hdf5"
@@ -39,6 +47,7 @@ KNOWN = {  # what a description may say
     "crop": ("margin", "aligned"),
     "resize": ("linear", "area"),
     "gender_order": ("female,male", "male,female"),
+    "pool": POOLS,
 }
 
 
@@ -49,6 +58,8 @@ class Description:
     depth: int = DEPTH
     width: int = WIDTH
     image_size: int = IMAGE_SIZE  # pixels
+    stem: int = 1  # stride of the first convolution
+    pool: str = "local"  # before the heads
     crop: str = "margin"  # how faces are cut: "margin" or "aligned"
     margin: float | None = MARGIN  # of the face box's sides, where crop is "margin"
     resize: str = "linear"  # OpenCV's filter
@@ -68,7 +79,8 @@ class Description:
 
     @property
     def network(self):
-        return f"a WideResNet {self.depth}-{self.width} for {self.image_size} px faces"
+        recipe = WideResNet(self.image_size, self.depth, self.width, self.stem, self.pool)
+        return f"a {recipe}"
 
 
 def find(weight_file=None):
@@ -181,7 +193,7 @@ def _description(path, arrays, said):
         known = {k: v for k, v in _published_facts(path).items() if k in fields}
     if known.get("crop") == "aligned":
         known["margin"] = None
-    known.update(_network_of(arrays, path))
+    known.update(_network_of(arrays, path, known.get("image_size", IMAGE_SIZE)))
     description = Description(**known)
     for name, known_values in KNOWN.items():
         if getattr(description, name) not in known_values:
@@ -204,25 +216,31 @@ def _published_facts(path):
     return next((facts for facts in PUBLISHED.values() if facts["md5"] == md5), {})
 
 
-def _network_of(arrays, path):
-    """Depth, width and image size, read off the shapes of the arrays."""
+def _network_of(arrays, path, image_size):
+    """What network it is, read off the shapes of the arrays.
+
+    The size of its pictures does not show where it pools globally: it is taken as given then.
+    """
     shapes = [array.shape for array in arrays]
     kernels = [shape for shape in shapes if len(shape) == 4]
     heads = [shape for shape in shapes if len(shape) == 2]
-    depth = sum(shape[:2] == (3, 3) for shape in kernels) + 3
-    width = kernels[-1][3] // 64 if kernels else 0
-    if [shape[1] for shape in heads] == [GENDER_CLASSES, AGE_CLASSES] and width:
-        side = (heads[0][0] // (64 * width)) ** 0.5
-        network = {"depth": depth, "width": width, "image_size": int(4 * side)}
-        if side == int(side) and shapes == expected_shapes(**network):
+    if [shape[1] for shape in heads] == [GENDER_CLASSES, AGE_CLASSES] and kernels:
+        stem = (kernels[0][0] - 1) // 2
+        width = kernels[-1][3] // 64
+        depth = sum(shape[:2] == (3, 3) for shape in kernels[1:]) + 4
+        network = {"depth": depth, "width": width, "stem": stem, "image_size": image_size}
+        network["pool"] = "global" if heads[0][0] == 64 * width else "local"
+        if network["pool"] == "local" and width:
+            network["image_size"] = int(4 * stem * (heads[0][0] // (64 * width)) ** 0.5)
+        if shapes == expected_shapes(**network):
             return network
     raise UserError(f"{path} holds {len(arrays)} arrays that are not a whole WideResNet's")
 
 
-def expected_shapes(depth, width, image_size):
+def expected_shapes(depth, width, image_size, stem=1, pool="local"):
     """Shapes of the network's arrays, in the order of its layers."""
-    shapes = [(3, 3, 3, 16)]
-    channels = 16
+    channels = 16 * stem
+    shapes = [(2 * stem + 1, 2 * stem + 1, 3, channels)]
     for group in range(3):
         for _ in range((depth - 4) // 6):
             out = 16 * width * 2**group
@@ -230,7 +248,7 @@ def expected_shapes(depth, width, image_size):
             shapes += [(out,)] * 4 + [(3, 3, out, out)]
             shapes += [(1, 1, channels, out)] if channels != out else []
             channels = out
-    features = (image_size // 4) ** 2 * channels
+    features = channels * (1 if pool == "global" else (image_size // (4 * stem)) ** 2)
     return shapes + [(channels,)] * 4 + [(features, GENDER_CLASSES), (features, AGE_CLASSES)]
 
 

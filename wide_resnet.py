@@ -9,6 +9,7 @@ DEPTH = 16
 WIDTH = 8
 GENDER_CLASSES = 2  # 0 female, 1 male
 AGE_CLASSES = 101  # 0 to 100 years
+POOLS = ("local", "global")
 L2 = 0.0005
 
 
@@ -19,20 +20,35 @@ class WideResNet:
         image_size: side of the square input in pixels, a multiple of 4.
         depth: layers, 6 n + 4 for n blocks in each of the three groups.
         k: width, the factor on the channels 16, 32 and 64.
+        stem: stride of the first convolution, 1 or 2; with 2 a step costs a quarter.
+        pool: what the heads see: "local" averages (the original), or the "global" one of each
+            channel, with which they need few parameters.
     """
 
-    def __init__(self, image_size=IMAGE_SIZE, depth=DEPTH, k=WIDTH):
+    def __init__(self, image_size=IMAGE_SIZE, depth=DEPTH, k=WIDTH, stem=1, pool="local"):
         if depth < 10 or (depth - 4) % 6:
             raise ValueError(f"depth must be 10, 16, 22, 28, ... (6 n + 4). Received: {depth}")
         if k < 1:
             raise ValueError(f"width must be at least 1. Received: {k}")
-        if image_size < 8 or image_size % 4:
+        if stem not in (1, 2):
+            raise ValueError(f"stem must be 1 or 2. Received: {stem}")
+        if pool not in POOLS:
+            raise ValueError(f"pool must be one of {', '.join(POOLS)}. Received: {pool}")
+        if image_size < 8 * stem or image_size % (4 * stem):
             raise ValueError(
-                f"image size must be a multiple of 4 from 8 up. Received: {image_size}"
+                f"image size must be a multiple of {4 * stem} from {8 * stem} up. "
+                f"Received: {image_size}"
             )
         self.image_size = image_size
         self.depth = depth
         self.k = k
+        self.stem = stem
+        self.pool = pool
+
+    def __str__(self):
+        stem = f", stem {self.stem}" if self.stem != 1 else ""
+        pool = f", {self.pool} pooling" if self.pool != "local" else ""
+        return f"WideResNet {self.depth}-{self.k} for {self.image_size} px faces{stem}{pool}"
 
     def __call__(self):
         """Build the model.
@@ -80,12 +96,15 @@ class WideResNet:
             )(x)
 
         inputs = keras.Input((self.image_size, self.image_size, 3))
-        x = convolution(inputs, 16, 3)
+        x = convolution(inputs, 16 * self.stem, 2 * self.stem + 1, self.stem)
         for group, stride in enumerate((1, 2, 2)):
             for i in range((self.depth - 4) // 6):
                 x = block(x, 16 * self.k * 2**group, stride if i == 0 else 1)
         x = normalised(x)
-        x = layers.AveragePooling2D(8, strides=1, padding="same")(x)
-        x = layers.Flatten()(x)
+        if self.pool == "global":
+            x = layers.GlobalAveragePooling2D()(x)
+        else:
+            x = layers.AveragePooling2D(8, strides=1, padding="same")(x)
+            x = layers.Flatten()(x)
         heads = [head(x, GENDER_CLASSES, "pred_gender"), head(x, AGE_CLASSES, "pred_age")]
         return keras.Model(inputs, heads)

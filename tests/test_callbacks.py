@@ -30,16 +30,6 @@ def test_cosine_schedule_warms_up_and_ends_at_zero():
     assert found[10:] == sorted(found[10:], reverse=True)
 
 
-def test_age_error_is_that_of_the_expected_age_in_years():
-    truth = np.eye(101, dtype=np.float32)[[30, 50]]
-    guess = np.zeros((2, 101), np.float32)
-    guess[0, [20, 30]] = 0.5
-    guess[1, 57] = 1
-    error = callbacks.AgeError()
-    error.update_state(truth, guess)
-    assert float(error.result()) == pytest.approx(6)
-
-
 def make_model():
     """A tiny network with a running average of its weights."""
     keras.utils.set_random_seed(0)

@@ -79,6 +79,19 @@ def test_folders_become_a_database(tmp_path, capsys):
     assert database.sources() == sorted(database.sources())
 
 
+def test_filter_is_kept_and_recorded(tmp_path):
+    chips = write_chips(tmp_path / "UTKFace", 2)
+    output = tmp_path / "utk.mat"
+    create_db_utkface.main(
+        ["-i", str(chips), "-o", str(output), "--img_size", "16", "--resize", "area"]
+    )
+    database = FaceDatabase(output)
+    assert database.resize == "area"
+    picture = cv2.imread(str(chips / database.sources()[0]))
+    chip = cv2.resize(picture, (16, 16), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(database.images[0], chip)
+
+
 @pytest.fixture
 def raw(tmp_path, astronaut):
     """Raw pictures in two folders: one face, the same at the edge, two faces, none."""

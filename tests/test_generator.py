@@ -102,3 +102,5 @@ def test_age_target_is_one_hot_or_a_gaussian():
     np.testing.assert_allclose(smooth.sum(1), 1, rtol=1e-6)
     assert smooth.argmax(1).tolist() == [0, 50, 100]
     assert smooth[1, 52] / smooth[1, 50] == pytest.approx(np.exp(-0.5), rel=1e-5)
+    years = np.arange(101)
+    np.testing.assert_allclose(age_targets(years, 2) @ years, years, atol=0.1)

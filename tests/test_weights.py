@@ -29,7 +29,7 @@ def test_original_file_gives_the_original_numbers(shared, kind):
 def test_written_file_comes_back_with_its_description(tmp_path, tiny_weights):
     _, model = tiny_weights
     said = weights.Description(
-        10, 1, 32, "margin", 0.2, data="faces", split_seed=7, val_loss=3.5, training="train.py"
+        10, 1, 32, margin=0.2, data="faces", split_seed=7, val_loss=3.5, training="train.py"
     )
     weights.write(tmp_path / "w.hdf5", model, said)
     description, arrays = weights.read(tmp_path / "w.hdf5")
@@ -37,6 +37,21 @@ def test_written_file_comes_back_with_its_description(tmp_path, tiny_weights):
     for written, held in zip(arrays, model.get_weights()):
         np.testing.assert_array_equal(written, held)
     assert [path.name for path in tmp_path.iterdir()] == ["w.hdf5"]
+
+
+@pytest.mark.parametrize("network", [(64, 10, 1, 2, "local"), (48, 10, 2, 2, "global")])
+def test_other_stem_and_pool_come_back_and_predict_the_same(tmp_path, network):
+    from estimator import Estimator
+
+    size, depth, width, stem, pool = network
+    model = WideResNet(*network)()
+    said = weights.Description(depth, width, size, stem, pool)
+    weights.write(tmp_path / "w.hdf5", model, said)
+    assert weights.read(tmp_path / "w.hdf5")[0] == said
+    faces = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
+    expected = model(faces.astype(np.float32))[1]
+    estimates = Estimator(tmp_path / "w.hdf5")(faces)
+    np.testing.assert_allclose(estimates.age_probabilities, expected, atol=1e-5)
 
 
 def test_keras_2_reads_what_is_written(tmp_path, tiny_weights, monkeypatch):

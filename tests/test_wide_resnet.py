@@ -16,6 +16,13 @@ def test_outputs_are_probabilities_under_the_original_names():
     np.testing.assert_allclose(np.sum(age, axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.parametrize("stem, pool, features", [(2, "local", 8 * 8), (2, "global", 1)])
+def test_other_stem_and_pool(stem, pool, features):
+    model = WideResNet(64, 10, 1, stem, pool)()
+    assert model.layers[1].output.shape == (None, 32, 32, 32)
+    assert model.get_layer("pred_age").kernel.shape == (64 * features, 101)
+
+
 def test_every_kernel_is_regularised():
     kernels = [
         layer
@@ -32,6 +39,9 @@ def test_every_kernel_is_regularised():
         ((64, 12, 8), "depth must be 10, 16, 22, 28, ... (6 n + 4). Received: 12"),
         ((64, 16, 0), "width must be at least 1. Received: 0"),
         ((30, 16, 8), "image size must be a multiple of 4 from 8 up. Received: 30"),
+        ((36, 16, 8, 2), "image size must be a multiple of 8 from 16 up. Received: 36"),
+        ((64, 16, 8, 4), "stem must be 1 or 2. Received: 4"),
+        ((64, 16, 8, 1, "max"), "pool must be one of local, global. Received: max"),
     ],
 )
 def test_impossible_network_is_refused(arguments, message):

@@ -1,0 +1,56 @@
+"""What training makes small, and the figures of it that people read.
+
+A face without a known gender has zeros as its gender's target: it counts nowhere.
+"""
+
+import keras
+from keras import ops
+
+
+def _years(probabilities):
+    return ops.sum(probabilities * ops.arange(probabilities.shape[-1], dtype="float32"), axis=-1)
+
+
+def age_error(y_true, y_pred):
+    """Absolute error of the expected age in years: two times (N, 101) to (N,)."""
+    return ops.abs(_years(ops.cast(y_true, "float32")) - _years(ops.cast(y_pred, "float32")))
+
+
+class AgeLoss(keras.losses.Loss):
+    """Cross-entropy of the age, and with it ``weight`` times the error of the expected age.
+
+    Gao et al., "Age Estimation Using Expectation of Label Distribution Learning", IJCAI 2018.
+    """
+
+    def __init__(self, weight=0.0, name="age_loss"):
+        super().__init__(name=name)
+        self.weight = weight
+
+    def call(self, y_true, y_pred):
+        loss = keras.losses.categorical_crossentropy(y_true, y_pred)
+        return loss + self.weight * age_error(y_true, y_pred) if self.weight else loss
+
+
+class AgeError(keras.metrics.MeanMetricWrapper):
+    """Mean absolute error of the expected age, in years."""
+
+    def __init__(self, name="mae"):
+        super().__init__(age_error, name=name)
+
+
+class GenderAccuracy(keras.metrics.Metric):
+    """Share of the faces of known gender whose gender is right."""
+
+    def __init__(self, name="accuracy"):
+        super().__init__(name=name)
+        self.right = self.add_weight(name="right", initializer="zeros")
+        self.known = self.add_weight(name="known", initializer="zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        known = ops.sum(ops.cast(y_true, "float32"), axis=-1)
+        right = ops.cast(ops.argmax(y_true, axis=-1) == ops.argmax(y_pred, axis=-1), "float32")
+        self.right.assign_add(ops.sum(right * known))
+        self.known.assign_add(ops.sum(known))
+
+    def result(self):
+        return ops.divide_no_nan(self.right, self.known)
