@@ -7,7 +7,13 @@ from which `State.restore` goes on to the same weights as if the run had never s
 import contextlib
 import dataclasses
 import json
+import platform
+import resource
+import shlex
+import subprocess
+import time
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -133,6 +139,81 @@ class History(keras.callbacks.Callback):
         table.index += 1
         with whole_file(self.path.with_suffix(".csv")) as partial:
             table.to_csv(partial, index_label="epoch")
+
+
+class Record(keras.callbacks.Callback):
+    """Write what a run is, and at its end how fast it was and what memory it took, as JSON.
+
+    Args:
+        path: the file.
+        settings: dict of texts and numbers.
+        argv: the command's arguments.
+        batch_size: pictures in a step.
+    """
+
+    def __init__(self, path, settings, argv, batch_size):
+        super().__init__()
+        self.path = path
+        self.said = {
+            "command": shlex.join(["train.py", *argv]),
+            "commit": _commit(),
+            "python": platform.python_version(),
+            "keras": keras.version(),
+            "backend": keras.backend.backend(),
+            "settings": settings,
+        }
+        self.batch_size = batch_size
+        self._steps, self._seconds = 0, 0.0
+
+    def on_train_begin(self, logs=None):
+        self._write()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._begun, self._done, self._first = time.perf_counter(), -1, None
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.perf_counter()
+        if self._first is None:  # the first step waits for a graph to be made
+            self._first = batch
+        else:
+            self._steps += batch - self._done
+            self._seconds += now - self._begun
+        self._begun, self._done = now, batch
+
+    def on_train_end(self, logs=None):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        speed = self.batch_size * self._steps / self._seconds if self._seconds else None
+        self.said |= {"pictures a second": speed, "peak memory, MB": peak}
+        self._write()
+
+    def _write(self):
+        with whole_file(self.path) as partial:
+            partial.write_text(json.dumps(self.said, indent=1) + "\n")
+
+    def summary(self):
+        speed, peak = self.said["pictures a second"], self.said["peak memory, MB"]
+        fast = f"{speed:.1f} pictures a second in the steps, " if speed else ""
+        return f"{fast}{peak:,.0f} MB of memory at most"
+
+
+def _commit():
+    """The commit of this program, with "+" where files differ from it; None where it has none."""
+    git = ["git", "-C", str(Path(__file__).resolve().parent)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+        changed = subprocess.run([*git, "diff", "--quiet", "HEAD"], capture_output=True)
+    except OSError:
+        return None
+    if commit.returncode:
+        return None
+    return commit.stdout.strip() + ("+" if changed.returncode else "")
+
+
+def tensorboard(folder):
+    """The callback that writes TensorBoard's logs; `UserError` where that cannot be."""
+    if keras.backend.backend() != "tensorflow":
+        raise UserError("--tensorboard needs TensorFlow: leave it out under KERAS_BACKEND")
+    return keras.callbacks.TensorBoard(folder, write_graph=False)
 
 
 class Watch(keras.callbacks.Callback):

@@ -67,6 +67,34 @@ def find_pictures(folder):
     return sorted(names)
 
 
+def read_names(folder):
+    """Labels in the names of a folder's pictures.
+
+    Returns:
+        (N names relative to the folder, (N,) int ages, (N,) int genders, dict of the rows without
+        labels: the reason).
+
+    Raises `UserError` where it is no folder or holds no picture.
+    """
+    import numpy as np
+
+    if not folder.is_dir():
+        raise UserError(f"--input {folder} is not a folder: give the folder of the pictures")
+    names = find_pictures(folder)
+    if not names:
+        raise UserError(f"--input {folder} holds no *.jpg file: give the folder of the pictures")
+    labels, refused = np.zeros((len(names), 2), int), {}
+    for row, name in enumerate(names):
+        try:
+            labels[row] = labels_of(os.path.basename(name))
+        except ValueError as error:
+            refused[row] = str(error)
+    malformed = sum(not PATTERN.match(os.path.basename(name)) for name in names)
+    if malformed:
+        say(f"{malformed} names are malformed; those that start with age and gender are used")
+    return names, *labels.T, refused
+
+
 class OnlyFace:
     """A picture becomes its only face, or is resized whole where it is a face already.
 
@@ -98,31 +126,14 @@ class OnlyFace:
 
 def main(argv=None):
     args = get_args(argv)
-    if not args.input.is_dir():
-        raise UserError(f"--input {args.input} is not a folder: give the folder of the pictures")
     database_report.refuse_existing(args.output, args.overwrite)
-    names = find_pictures(args.input)
-    if not names:
-        raise UserError(
-            f"--input {args.input} holds no *.jpg file: give the folder of the pictures"
-        )
-    import numpy as np
-
+    labelled = read_names(args.input)
     import database_builder
 
-    labels, refused = np.zeros((len(names), 2), int), {}
-    for row, name in enumerate(names):
-        try:
-            labels[row] = labels_of(os.path.basename(name))
-        except ValueError as error:
-            refused[row] = str(error)
-    malformed = sum(not PATTERN.match(os.path.basename(name)) for name in names)
-    if malformed:
-        say(f"{malformed} names are malformed; those that start with age and gender are used")
+    pictures = database_builder.Pictures(args.input, *labelled)
     raw = args.align or args.margin is not None
-    if not raw and not any(name.endswith(".chip.jpg") for name in names):
+    if not raw and not any(name.endswith(".chip.jpg") for name in pictures.names):
         say("warning: these do not look like chips: raw pictures need --align or --margin")
-    pictures = database_builder.Pictures(args.input, names, *labels.T, refused)
     crop = "aligned" if args.margin is None else "margin"
     settings = {"img_size": args.img_size, "db": "utk", "min_score": -1}
     settings |= {"crop": crop, "margin": args.margin, "resize": args.resize}

@@ -141,7 +141,7 @@ class FaceDatabase:
 
     Attributes:
         images: (N, S, S, 3) uint8 BGR; slice it to read.
-        genders: (N,) int, 0 female, 1 male.
+        genders: (N,) int, 0 female, 1 male, 2 unknown.
         ages: (N,) int, years.
         groups: (N,) int; rows that show one picture share a number.
         img_size: S, pixels.
@@ -184,7 +184,7 @@ class FaceDatabase:
         counts = len(self.images), len(self.genders), len(self.ages), len(self.groups)
         if len(set(counts)) > 1:
             return f"it has {counts[0]} images, {counts[1]} genders and {counts[2]} ages"
-        for name, labels, most in (("age", self.ages, 100), ("gender", self.genders, 1)):
+        for name, labels, most in (("age", self.ages, 100), ("gender", self.genders, 2)):
             bad = np.flatnonzero((labels < 0) | (labels > most))
             if len(bad):
                 return f"its row {bad[0]} has the {name} {labels[bad[0]]}, not one of 0 to {most}"
@@ -217,7 +217,7 @@ class FaceDatabase:
         self.margin = None if margin is None else float(margin)
         self.resize = text("resize", "linear")
         if text("gender_order", GENDER_ORDER) != GENDER_ORDER:
-            self.genders = 1 - self.genders
+            self.genders = np.where(self.genders < 2, 1 - self.genders, self.genders)
 
     def _open_matlab5(self):
         import scipy.io

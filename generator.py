@@ -1,131 +1,49 @@
-"""A face database becomes training batches.
+"""Faces become training batches, from a database or from folders of pictures.
 
 Every batch is drawn from ``default_rng((seed, epoch, batch number))``: the same settings give
 the same batches, whatever the number of workers.
 """
 
-import dataclasses
+import types
+from pathlib import Path
 
 import keras
 import numpy as np
 
-from random_eraser import random_eraser
-from wide_resnet import AGE_CLASSES, GENDER_CLASSES
+import training_data
+from augmentation import Augmentation, age_targets, augment, gender_targets, mixup
+from wide_resnet import IMAGE_SIZE
 
 
-@dataclasses.dataclass(frozen=True)
-class Augmentation:
-    """How far pictures are changed at random; the defaults change nothing."""
-
-    shift: float = 0.0  # part of width and height, each way
-    rotate: float = 0.0  # degrees, each way
-    zoom: float = 0.0  # part of the size, each way
-    flip: bool = False  # mirror half of the pictures
-    brightness: float = 0.0  # part of the value, each way
-    contrast: float = 0.0  # part of the contrast, each way
-    erase: float = 0.0  # probability of random erasing
-    erase_area: float = 0.4  # largest part that is erased
-    mixup: float = 0.0  # alpha of Beta(alpha, alpha); 0 for none
-
-
-def augment(images, rng, settings):
-    """Change each picture at random.
+class Batches(keras.utils.PyDataset):
+    """Batches of (pictures, targets); those who inherit say how rows are read.
 
     Args:
-        images: (N, S, S, 3) float32, 0 to 255.
-        rng: a NumPy random generator.
-        settings: an `Augmentation`; its mixup is not applied here.
-
-    Returns:
-        A new array of the same shape and type.
-    """
-    import cv2
-
-    n, size = images.shape[:2]
-    out = np.array(images, np.float32)
-    angles, zooms, dx, dy = rng.uniform(-1, 1, (4, n))
-    shift = settings.shift * size
-    if settings.shift or settings.rotate or settings.zoom:
-        centre = (size - 1) / 2
-        for i in range(n):
-            matrix = cv2.getRotationMatrix2D(
-                (centre, centre), settings.rotate * angles[i], 1 + settings.zoom * zooms[i]
-            )
-            matrix[:, 2] += shift * dx[i], shift * dy[i]
-            out[i] = cv2.warpAffine(out[i], matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
-    if settings.flip:
-        mirrored = rng.random(n) < 0.5
-        out[mirrored] = out[mirrored, :, ::-1]
-    if settings.contrast:
-        gain = 1 + settings.contrast * rng.uniform(-1, 1, (n, 1, 1, 1))
-        mean = out.mean((1, 2, 3), keepdims=True)
-        out = (out - mean) * gain.astype(np.float32) + mean
-    if settings.brightness:
-        out += 255 * settings.brightness * rng.uniform(-1, 1, (n, 1, 1, 1)).astype(np.float32)
-    if settings.contrast or settings.brightness:
-        np.clip(out, 0, 255, out=out)
-    if settings.erase:
-        for image in out:
-            random_eraser(image, rng, settings.erase, s_h=settings.erase_area)
-    return out
-
-
-def age_targets(ages, years=0.0):
-    """Probabilities over the 101 ages: one-hot, or a Gaussian of ``years`` around the age.
-
-    It is narrower where 0 or 100 would cut it, so that its mean is the age everywhere.
-
-    Args:
-        ages: (N,) integers, 0 to 100.
-        years: standard deviation; 0 for one-hot.
-
-    Returns:
-        (N, 101) float32, each row summing to 1.
-    """
-    if not years:
-        return np.eye(AGE_CLASSES, dtype=np.float32)[ages]
-    ages = np.asarray(ages)[:, None]
-    room = np.minimum(ages, AGE_CLASSES - 1 - ages)
-    width = np.clip(room / 2, 1e-3, years)
-    weight = np.exp(-0.5 * ((np.arange(AGE_CLASSES) - ages) / width) ** 2)
-    return (weight / weight.sum(1, keepdims=True)).astype(np.float32)
-
-
-class FaceBatches(keras.utils.PyDataset):
-    """Batches of (faces, (gender targets, age targets)) from a database.
-
-    Faces are (B, S, S, 3) float32 BGR, 0 to 255; the targets (B, 2) and (B, 101).
-
-    Args:
-        database: a `face_database.FaceDatabase`, or anything with images, genders and ages.
         rows: numbers of the rows to draw from.
         batch_size: pictures in a batch. In training a last, smaller batch is left out.
         training: draw the rows in random order and augment; else all rows in order, unchanged.
         augmentation: an `Augmentation`.
-        smoothing: years of the Gaussian age targets.
         seed: of all draws.
+        kwargs: of `keras.utils.PyDataset`, ``workers`` for instance.
+
+    Attributes:
+        epoch: number of the epoch that is drawn from, from 0; set it before each.
     """
 
     def __init__(
-        self,
-        database,
-        rows,
-        batch_size,
-        training=False,
-        augmentation=Augmentation(),
-        smoothing=0.0,
-        seed=0,
-        **kwargs,
+        self, rows, batch_size, training=False, augmentation=Augmentation(), seed=0, **kwargs
     ):
         super().__init__(**kwargs)
-        self.database = database
         self.rows = np.asarray(rows)
         self.batch_size = batch_size
         self.training = training
         self.augmentation = augmentation
-        self.smoothing = smoothing
         self.seed = seed
         self.epoch = 0
+
+    def read(self, rows):
+        """(pictures (B, S, S, 3), tuple of targets (B, classes)) of some rows."""
+        raise NotImplementedError
 
     def __len__(self):
         if self.training:
@@ -133,28 +51,97 @@ class FaceBatches(keras.utils.PyDataset):
         return -(-len(self.rows) // self.batch_size)
 
     def __getitem__(self, index):
-        start = index * self.batch_size
+        some = slice(index * self.batch_size, (index + 1) * self.batch_size)
         if not self.training:
-            return self._read(self.rows[start : start + self.batch_size])
+            faces, targets = self.read(self.rows[some])
+            return np.asarray(faces, np.float32), targets
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        rows = self._order(0)[start : start + self.batch_size]
-        if not self.augmentation.mixup:
-            faces, targets = self._read(rows)
-            return augment(faces, rng, self.augmentation), targets
-        from mixup_generator import mixup
-
-        others = self._order(1)[start : start + self.batch_size]
-        faces, genders_and_ages = mixup(
-            self._read(rows), self._read(others), self.augmentation.mixup, rng
-        )
-        return augment(faces, rng, self.augmentation), genders_and_ages
+        batch = self.read(self._order(0)[some])
+        if self.augmentation.mixup:
+            batch = mixup(batch, self.read(self._order(1)[some]), self.augmentation.mixup, rng)
+        faces, targets = batch
+        return augment(faces, rng, self.augmentation), targets
 
     def _order(self, stream):
         """This epoch's order of the rows."""
         rng = np.random.default_rng((self.seed, self.epoch, 2**31 + stream))
         return rng.permutation(self.rows)
 
-    def _read(self, rows):
-        faces = np.stack([self.database.images[row] for row in rows]).astype(np.float32)
-        genders = np.eye(GENDER_CLASSES, dtype=np.float32)[self.database.genders[rows]]
+
+class FaceBatches(Batches):
+    """Batches of (faces, (gender targets, age targets)) from a database.
+
+    Faces are (B, S, S, 3) float32 BGR, 0 to 255; the targets (B, 2) and (B, 101).
+
+    Args:
+        database: a `face_database.FaceDatabase`, or anything with images, genders and ages.
+        rows, batch_size, kwargs: as in `Batches`.
+        smoothing: years of the Gaussian age targets.
+    """
+
+    def __init__(self, database, rows, batch_size, smoothing=0.0, **kwargs):
+        super().__init__(rows, batch_size, **kwargs)
+        self.database = database
+        self.smoothing = smoothing
+
+    def read(self, rows):
+        faces = np.stack([self.database.images[row] for row in rows])
+        genders = gender_targets(self.database.genders[rows])
         return faces, (genders, age_targets(self.database.ages[rows], self.smoothing))
+
+
+class FaceGenerator(FaceBatches):
+    """Batches of faces straight from folders of pictures, which are read when they are needed.
+
+    Args:
+        appa_dir: APPA-REAL's folder (appa-real-release), whose training part is taken.
+        utk_dir: folder of UTKFace's chips; at least one of the two.
+        batch_size: pictures in a batch.
+        image_size: side of the faces in pixels.
+        age_label: "apparent" or "real", of APPA-REAL.
+        ignored: file names of APPA-REAL's pictures that are left out.
+        training, kwargs: as in `FaceBatches`.
+
+    Raises `UserError` where a folder is not such a one, and `UnreadablePicture` where a picture is
+    damaged (train.py, which makes a database first, leaves such pictures out).
+    """
+
+    def __init__(
+        self,
+        appa_dir=None,
+        utk_dir=None,
+        batch_size=32,
+        image_size=IMAGE_SIZE,
+        age_label="apparent",
+        ignored=(),
+        training=True,
+        **kwargs,
+    ):
+        folders = [Path(folder) for folder in (appa_dir, utk_dir) if folder is not None]
+        if not folders:
+            raise ValueError("appa_dir or utk_dir must be given. Received: None")
+        paths, ages, genders = [], [], []
+        for folder in folders:
+            names, *labels, refused, _ = training_data.labelled(folder, age_label, ignored)
+            kept = [row for row in range(len(names)) if row not in refused]
+            paths += [folder / names[row] for row in kept]
+            for values, some in zip((ages, genders), labels):
+                values.extend(some[kept])
+        faces = types.SimpleNamespace(
+            images=_Decoded(paths, image_size), ages=np.array(ages), genders=np.array(genders)
+        )
+        super().__init__(faces, np.arange(len(paths)), batch_size, training=training, **kwargs)
+
+
+class _Decoded:
+    """Picture files by their number, each read when it is asked for, (size, size, 3) uint8 BGR."""
+
+    def __init__(self, paths, size):
+        self._paths = paths
+        self._size = size
+
+    def __getitem__(self, row):
+        import faces
+        from frames import read_picture
+
+        return faces.whole(read_picture(self._paths[row]), self._size)

@@ -1,10 +1,12 @@
-"""Draw a training history.
+"""Draw the history of a training run, or of several to compare them.
 
     python3 plot_history.py --input checkpoints/history_16_8.h5
 
-Writes loss.png and accuracy.png beside the input. Histories of the original are read too.
+Writes loss.png, accuracy.png and mae.png. The histories of the original, and of a run that still
+goes on, are read too.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -13,13 +15,26 @@ from command_line import Parser, UserError, run, whole_file
 PICTURES = {
     "loss.png": ("loss", ("loss", "pred_gender_loss", "pred_age_loss")),
     "accuracy.png": ("accuracy", ("pred_gender_accuracy", "pred_age_accuracy")),
+    "mae.png": ("mean absolute error of the age, years", ("pred_age_mae",)),
 }
 HEADS = {"pred_gender_": "gender ", "pred_age_": "age "}
 
 
 def get_args(argv=None):
-    parser = Parser(description="Draw a training history: loss.png and accuracy.png beside it.")
-    parser.add_argument("--input", "-i", type=Path, required=True, help="history (.h5)")
+    parser = Parser(description="Draw training histories: loss.png, accuracy.png and mae.png.")
+    parser.add_argument(
+        "--input",
+        "-i",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="history (.h5); several are drawn into the same pictures",
+    )
+    parser.add_argument(
+        "--output_dir",
+        type=Path,
+        help="folder for the pictures; by default that of the history, or what all have in common",
+    )
     return parser.parse_args(argv)
 
 
@@ -42,32 +57,78 @@ def read_history(path):
     return history.rename(columns=lambda name: re.sub("_acc$", "_accuracy", name))
 
 
-def draw(history, columns, title, path):
-    """Draw the training and validation curves of ``columns`` into a PNG file."""
+def names_of(paths):
+    """A name for each history: its folder's where these differ, else its own."""
+    folders = [path.resolve().parent.name for path in paths]
+    names = folders if len(set(folders)) == len(paths) else [path.stem for path in paths]
+    if len(set(names)) < len(paths):
+        names = [str(path) for path in paths]
+    return names
+
+
+def _label(column):
+    for prefix, head in HEADS.items():
+        column = column.replace(prefix, head)
+    return column
+
+
+def _draw_run(axes, history, columns):
+    """All curves of one run, training and validation, in one diagram."""
+    for colour, column in enumerate(name for name in columns if name in history):
+        for name, style, more in ((column, "-", ""), (f"val_{column}", "--", ", validation")):
+            _curve(axes, history, name, f"{_label(column)}{more}", f"C{colour}", style)
+
+
+def _draw_runs(axes, histories, column):
+    """One figure of several runs: validation, and training fainter."""
+    for colour, (name, history) in enumerate(histories.items()):
+        _curve(axes, history, column, None, f"C{colour}", ":")
+        _curve(axes, history, f"val_{column}", name, f"C{colour}", "-")
+    axes.set_title(f"{_label(column)}: validation, training dotted")
+
+
+def _curve(axes, history, name, label, colour, style):
+    if name in history:
+        marker = "o" if len(history) == 1 else None
+        epochs = range(1, len(history) + 1)
+        axes.plot(epochs, history[name], style, color=colour, label=label, marker=marker)
+
+
+def draw(histories, columns, title, path):
+    """Draw the curves of ``columns`` into a PNG file.
+
+    Args:
+        histories: dict of a name and what `read_history` returned, for each run.
+        columns: names of the columns of training; validation's have "val_" before.
+        title: what they are.
+        path: the file.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
-    epochs = range(1, len(history) + 1)
-    marker = "o" if len(history) == 1 else None
-    for colour, column in enumerate(name for name in columns if name in history):
-        label = column
-        for prefix, head in HEADS.items():
-            label = label.replace(prefix, head)
-        for name, style in ((column, "-"), (f"val_{column}", "--")):
-            if name in history:
-                text = f"{label}{', validation' if name != column else ''}"
-                axes.plot(
-                    epochs, history[name], style, color=f"C{colour}", label=text, marker=marker
-                )
-    axes.set(xlabel="epoch", ylabel=title, title=f"Model {title}")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(alpha=0.3)
-    if axes.lines:
-        axes.legend()
+    columns = [name for name in columns if any(name in each for each in histories.values())]
+    panels = 1 if len(histories) == 1 else len(columns)
+    figure, row = pyplot.subplots(
+        1,
+        panels,
+        figsize=(8 if panels == 1 else 6 * panels, 5),
+        layout="constrained",
+        squeeze=False,
+    )
+    for axes, column in zip(row[0], columns):
+        if len(histories) == 1:
+            _draw_run(axes, *histories.values(), columns)
+            axes.set_title(f"Model {title}")
+        else:
+            _draw_runs(axes, histories, column)
+        axes.set(xlabel="epoch", ylabel=title)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
     with whole_file(path) as partial:
         figure.savefig(partial, format="png", dpi=120)
     pyplot.close(figure)
@@ -75,13 +136,15 @@ def draw(history, columns, title, path):
 
 def main(argv=None):
     args = get_args(argv)
-    history = read_history(args.input)
+    histories = dict(zip(names_of(args.input), map(read_history, args.input)))
+    common = os.path.commonpath([path.resolve().parent for path in args.input])
+    alone = args.input[0].parent if len(args.input) == 1 else Path(os.path.relpath(common))
+    folder = args.output_dir or alone
+    folder.mkdir(parents=True, exist_ok=True)
     for name, (title, columns) in PICTURES.items():
-        if not set(columns) & set(history):
-            continue
-        path = args.input.parent / name
-        draw(history, columns, title, path)
-        print(path)
+        if any(set(columns) & set(history) for history in histories.values()):
+            draw(histories, columns, title, folder / name)
+            print(folder / name)
 
 
 if __name__ == "__main__":

@@ -6,27 +6,46 @@ Zhong et al., "Random Erasing Data Augmentation", AAAI 2020.
 import numpy as np
 
 
-def random_eraser(image, rng, p=0.5, s_l=0.02, s_h=0.4, r_1=0.3, r_2=1 / 0.3, v_l=0, v_h=255):
-    """Erase a rectangle of ``image`` (H, W, C) in place with probability ``p`` and return it.
+def erase(
+    images,
+    rng,
+    p=0.5,
+    s_l=0.02,
+    s_h=0.4,
+    r_1=0.3,
+    r_2=1 / 0.3,
+    v_l=0,
+    v_h=255,
+    count=None,
+    part=slice(None),
+):
+    """Erase a rectangle of each of ``images`` (N, H, W, C) in place with probability ``p``.
 
     The area is uniform in s_l to s_h of the picture, the aspect uniform in r_1 to r_2, redrawn
-    until the rectangle fits, and the fill uniform in v_l to v_h, one value for the rectangle.
+    until the rectangle fits, and the fill uniform in v_l to v_h, one value for a rectangle. The
+    pictures are ``part`` of a batch of ``count``, for which is drawn. Returns ``images``.
     """
-    if rng.random() >= p:
-        return image
-    height, width = image.shape[:2]
-    while True:
-        area = rng.uniform(s_l, s_h) * height * width
-        aspect = rng.uniform(r_1, r_2)
-        w, h = int(np.sqrt(area / aspect)), int(np.sqrt(area * aspect))
-        if w <= width and h <= height:
-            break
-    left, top = rng.integers(width - w + 1), rng.integers(height - h + 1)
-    image[top : top + h, left : left + w] = rng.uniform(v_l, v_h)
-    return image
+    count = count or len(images)
+    height, width = images.shape[1:3]
+    chosen = rng.random(count) < p
+    h, w = np.zeros((2, count), int)
+    drawn = np.arange(count)
+    while len(drawn):
+        area = rng.uniform(s_l, s_h, len(drawn)) * height * width
+        aspect = rng.uniform(r_1, r_2, len(drawn))
+        h[drawn], w[drawn] = np.sqrt(area * aspect), np.sqrt(area / aspect)
+        drawn = drawn[(h[drawn] > height) | (w[drawn] > width)]
+    top = rng.integers(height - h + 1)
+    left = rng.integers(width - w + 1)
+    value = rng.uniform(v_l, v_h, count)
+    boxes = zip(*(each[part].tolist() for each in (chosen, top, top + h, left, left + w, value)))
+    for image, (hit, y1, y2, x1, x2, fill) in zip(images, boxes):
+        if hit:
+            image[y1:y2, x1:x2] = fill
+    return images
 
 
 def get_random_eraser(p=0.5, s_l=0.02, s_h=0.4, r_1=0.3, r_2=1 / 0.3, v_l=0, v_h=255, seed=None):
-    """The original's name: a function of one image, with a random stream of its own."""
+    """The original's name: a function of one image (H, W, C), with a random stream of its own."""
     rng = np.random.default_rng(seed)
-    return lambda image: random_eraser(image, rng, p, s_l, s_h, r_1, r_2, v_l, v_h)
+    return lambda image: erase(image[None], rng, p, s_l, s_h, r_1, r_2, v_l, v_h)[0]

@@ -1,4 +1,4 @@
-"""Train the network on a face database.
+"""Train the network on labelled faces.
 
     python3 train.py --input data/imdb_db.mat
 
@@ -6,200 +6,79 @@ Writes checkpoints/weights.NN-L.LL.hdf5 each time the validation loss falls, and
 checkpoints/history_DEPTH_WIDTH.h5, which plot_history.py draws.
 """
 
-import argparse
 import contextlib
 import os
 import shlex
 import sys
 from pathlib import Path
 
-from command_line import Parser, UserError, number_between, quiet_start, run, say
-from wide_resnet import DEPTH, POOLS, WIDTH, WideResNet
+from command_line import UserError, quiet_start, run, say
+from train_options import PRESET, get_args
+from wide_resnet import WideResNet
 
-PRESET = {"shift": 0.1, "flip": True, "erase": 0.5, "mixup": 0.2}  # --aug
-PLACES = ("input", "output_path", "resume", "workers")  # change nothing that is learned
-
-
-def get_args(argv=None):
-    parser = Parser(
-        description="Train the age and gender network on a face database.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--input", "-i", type=Path, required=True, help="database (.mat)")
-    parser.add_argument(
-        "--output_path",
-        type=Path,
-        default="checkpoints",
-        help="folder for weights and history, relative to this script",
-    )
-    network = parser.add_argument_group("network")
-    network.add_argument(
-        "--depth", type=number_between(10, 1000, int), default=DEPTH, help="10, 16, 22, 28, ..."
-    )
-    network.add_argument(
-        "--width", type=number_between(1, 64, int), default=WIDTH, help="factor on the channels"
-    )
-    network.add_argument(
-        "--stem", type=int, choices=(1, 2), default=1, help="stride of the first convolution"
-    )
-    network.add_argument(
-        "--pool", choices=POOLS, default="local", help="averages that the heads see"
-    )
-    training = parser.add_argument_group("training")
-    inf = float("inf")
-    training.add_argument(
-        "--batch_size", type=number_between(1, 65536, int), default=32, help="pictures in a step"
-    )
-    training.add_argument(
-        "--nb_epochs", type=number_between(1, 9999, int), default=30, help="passes over the data"
-    )
-    training.add_argument("--lr", type=number_between(1e-9, inf), default=0.1, help="learning rate")
-    training.add_argument("--opt", choices=("sgd", "adam"), default="sgd", help="optimizer")
-    training.add_argument(
-        "--schedule",
-        choices=("step", "cosine"),
-        default="step",
-        help="learning rate: a fifth in each quarter of the epochs, or a cosine to zero",
-    )
-    training.add_argument(
-        "--warmup",
-        type=number_between(0, inf),
-        default=1.0,
-        help="epochs in which the learning rate rises from zero; the original has 0",
-    )
-    training.add_argument(
-        "--label_smoothing_years",
-        type=number_between(0, 50),
-        default=0.0,
-        help="standard deviation of a Gaussian around the age as its target; 0 for one-hot",
-    )
-    training.add_argument(
-        "--age_error",
-        type=number_between(0, 100),
-        default=0.0,
-        help="add so many times the error of the expected age, in years, to the loss",
-    )
-    training.add_argument(
-        "--ema",
-        type=number_between(0, 0.99999),
-        default=0.0,
-        help="validate and keep a running average of the weights with this momentum, say 0.999",
-    )
-    training.add_argument(
-        "--resume", action="store_true", help="go on with the run that was stopped in this folder"
-    )
-    training.add_argument(
-        "--engine",
-        choices=("auto", "xla", "plain"),
-        default="auto",
-        help="compile the steps with XLA, or not; auto times both, once for each network and batch",
-    )
-    training.add_argument(
-        "--workers", type=number_between(1, 64, int), default=1, help="threads that make batches"
-    )
-    training.add_argument("--seed", type=number_between(0, 2**31, int), default=0, help="of draws")
-    part = parser.add_argument_group("split (the same seed gives the same parts anywhere)")
-    for name, default, text in (
-        ("validation_split", 0.1, "part of the pictures that is kept for validation"),
-        ("test_split", 0.0, "part of the pictures that is kept for a later test"),
-    ):
-        part.add_argument(f"--{name}", type=number_between(0, 0.9), default=default, help=text)
-    part.add_argument("--split_seed", type=number_between(0, 2**31, int), default=0, help="of it")
-    change = parser.add_argument_group("augmentation")
-    change.add_argument(
-        "--aug",
-        action="store_true",
-        help="shift 0.1, flip, erase 0.5 and mixup 0.2, where the options below do not say else",
-    )
-    for name, high, text in (
-        ("shift", 0.5, "largest shift, in parts of the size"),
-        ("rotate", 180, "largest rotation in degrees"),
-        ("zoom", 0.9, "largest change of size, in parts of it"),
-        ("brightness", 1, "largest change of brightness, in parts of the whole range"),
-        ("contrast", 1, "largest change of contrast, in parts of it"),
-        ("erase", 1, "probability of random erasing"),
-        ("erase_area", 0.9, "largest part of the picture that is erased"),
-        ("mixup", inf, "alpha of mixup's Beta(alpha, alpha); 0 for none"),
-    ):
-        change.add_argument(
-            f"--{name}", type=number_between(0, high), default=argparse.SUPPRESS, help=text
-        )
-    change.add_argument(
-        "--flip",
-        action=argparse.BooleanOptionalAction,
-        default=argparse.SUPPRESS,
-        help="mirror half of the pictures",
-    )
-    args = parser.parse_args(argv)
-    if (args.depth - 4) % 6:
-        parser.error(f"argument --depth: must be 10, 16, 22, 28, ... (6 n + 4): {args.depth}")
-    if args.validation_split + args.test_split >= 1:
-        parser.error("--validation_split and --test_split leave no picture for training")
-    if args.validation_split == 0:
-        parser.error("argument --validation_split: must be above 0")
-    return args
+# what changes nothing that is learned, and may be another when a run is gone on with
+PLACES = ("input", "output_path", "resume", "workers", "tensorboard")
+WAY = ("engine", "precision", "steps_per_execution")
 
 
-def describe(args, argv, database):
+def describe(args, argv, faces):
     """What the weights will say of themselves."""
     import keras
 
     from weights import Description
 
-    terms = {
-        "utk": ("UTKFace", "non-commercial research only"),
-        "imdb": ("IMDB-WIKI (imdb)", "academic research only"),
-        "wiki": ("IMDB-WIKI (wiki)", "academic research only"),
-    }
-    data, data_terms = terms.get(database.db, (database.db, "unknown"))
     return Description(
         depth=args.depth,
         width=args.width,
         stem=args.stem,
         pool=args.pool,
-        image_size=database.img_size,
-        crop=database.crop,
-        margin=database.margin,
-        resize=database.resize,
-        data=data,
-        terms=data_terms,
+        image_size=faces.img_size,
+        crop=faces.crop,
+        margin=faces.margin,
+        resize=faces.resize,
+        data=faces.data,
+        terms=faces.terms,
         split_seed=args.split_seed,
         validation_split=args.validation_split,
         test_split=args.test_split,
-        training=shlex.join(["train.py", *argv]),
+        training=shlex.join(["train.py", *map(_without_folder, argv)]),
         engine=f"Keras {keras.version()}, {keras.backend.backend()}, {args.engine}",
-        precision="float32",
+        precision=args.precision,
     )
 
 
-def prepare(args, database):
+def _without_folder(argument):
+    return os.path.basename(argument.rstrip("/")) if os.path.isabs(argument) else argument
+
+
+def prepare(args, faces):
     """The rows for training and for validation, and the network (not built yet).
 
-    Raises `UserError` where the database is too small, or its faces do not fit the network.
+    Raises `UserError` where there are too few faces, or they do not fit the network.
     """
-    training, validation, _ = database.split(
-        args.validation_split, args.test_split, args.split_seed
-    )
+    training, validation, _ = faces.split(args.validation_split, args.test_split, args.split_seed)
+    names = " ".join(map(str, args.input))
     if len(training) < args.batch_size or not len(validation):
         raise UserError(
-            f"{args.input} gives {len(training)} pictures for training and {len(validation)} for "
+            f"{names} gives {len(training)} pictures for training and {len(validation)} for "
             f"validation: too few for --batch_size {args.batch_size}"
         )
     try:
-        network = WideResNet(database.img_size, args.depth, args.width, args.stem, args.pool)
+        network = WideResNet(faces.img_size, args.depth, args.width, args.stem, args.pool)
     except ValueError as error:
-        raise UserError(f"{args.input} does not fit the network: {error}") from error
+        raise UserError(f"{names} does not fit the network: {error}") from error
     return training, validation, network
 
 
-def batches_of(args, database, training, validation):
+def batches_of(args, faces, training, validation):
     """Batches of the two parts: the one shuffled and changed at random, the other as it is."""
-    from generator import Augmentation, FaceBatches
+    from augmentation import Augmentation
+    from generator import FaceBatches
 
     fields = Augmentation.__dataclass_fields__
     chosen = (PRESET if args.aug else {}) | {k: v for k, v in vars(args).items() if k in fields}
     batches = FaceBatches(
-        database,
+        faces,
         training,
         args.batch_size,
         training=True,
@@ -208,11 +87,18 @@ def batches_of(args, database, training, validation):
         seed=args.seed,
         workers=args.workers,
     )
-    return batches, FaceBatches(database, validation, 256)
+    return batches, FaceBatches(faces, validation, 256)
 
 
-def compiled(args, network, epoch_steps, jit_compile):
-    """A new model of the network with its optimizer, losses and the figures that people read."""
+def compiled(args, network, epoch_steps, way):
+    """A new model of the network with its optimizer, losses and the figures that people read.
+
+    Args:
+        args: the options.
+        network: `WideResNet`.
+        epoch_steps: steps in an epoch.
+        way: `engine.Way`.
+    """
     import keras
 
     from callbacks import LearningRate
@@ -224,14 +110,45 @@ def compiled(args, network, epoch_steps, jit_compile):
         optimizer = keras.optimizers.Adam(rate, **average)
     else:
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **average)
-    model = network()
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy({"bfloat16": "mixed_bfloat16"}.get(way.precision, "float32"))
+    try:
+        model = network()
+    finally:
+        keras.config.set_dtype_policy(before)
     model.compile(
         optimizer,
         loss=("categorical_crossentropy", AgeLoss(args.age_error)),
         metrics=([GenderAccuracy()], ["accuracy", AgeError()]),
-        jit_compile=jit_compile,
+        jit_compile=way.engine == "xla",
+        steps_per_execution=way.steps_per_execution,
     )
     return model
+
+
+def choose_way(args, network, batches, found):
+    """Set the options on speed to what they come to; a resumed run keeps those that it had."""
+    import dataclasses
+
+    import engine
+
+    if found:
+        had = found[0]["settings"]
+        way = engine.Way(had["engine"], had["precision"], int(had["steps_per_execution"]))
+    else:
+        way = engine.choose(
+            args.engine,
+            args.precision,
+            network,
+            args.batch_size,
+            lambda way: compiled(args, network, len(batches), way),
+            batches,
+        )
+        if args.steps_per_execution:
+            way = dataclasses.replace(way, steps_per_execution=args.steps_per_execution)
+    for name in WAY:
+        setattr(args, name, getattr(way, name))
+    return way
 
 
 def unfinished(path, resume):
@@ -278,46 +195,49 @@ def fit(model, batches, held, epochs, followers, state):
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     args = get_args(argv)
-    from face_database import FaceDatabase
+    import training_data
+    import weights
 
     folder = Path(__file__).resolve().parent / args.output_path
     name = f"{args.depth}_{args.width}"
     state_path = folder / f"state_{name}.npz"
     resume = unfinished(state_path, args.resume)
-    database = FaceDatabase(args.input)
-    training, validation, network = prepare(args, database)
+    start = weights.read(weights.find(args.weight_file)) if args.weight_file else None
+    faces = training_data.open_faces(
+        args.input, folder, args.img_size, args.age_label, args.ignore_list
+    )
+    training, validation, network = prepare(args, faces)
     folder.mkdir(parents=True, exist_ok=True)
 
     with quiet_start():
         import keras
     import callbacks
-    import engine
 
     found = callbacks.read_state(state_path) if resume else None
-    batches, held = batches_of(args, database, training, validation)
-    args.engine = engine.choose(
-        found[0]["settings"].get("engine", "xla") if found else args.engine,
-        f"{network}, {args.batch_size} faces",
-        lambda jit_compile: compiled(args, network, len(batches), jit_compile),
-        batches,
-    )
+    batches, held = batches_of(args, faces, training, validation)
+    way = choose_way(args, network, batches, found)
     keras.utils.set_random_seed(args.seed)
-    model = compiled(args, network, len(batches), engine.WAYS[args.engine])
+    model = compiled(args, network, len(batches), way)
     say(
         f"{model.count_params():,} parameters, {len(training)} pictures for training, "
         f"{len(validation)} for validation"
     )
+    if start:
+        say(weights.put(model, *start, network))
     watch = callbacks.Watch()
     history = callbacks.History(folder / f"history_{name}.h5")
-    kept = callbacks.Checkpoints(folder, describe(args, argv, database))
+    kept = callbacks.Checkpoints(folder, describe(args, argv, faces))
     settings = {k: str(v) for k, v in vars(args).items() if k not in PLACES}
     settings["pictures"] = len(training)
+    record = callbacks.Record(folder / f"run_{name}.json", settings, argv, args.batch_size)
     state = callbacks.State(state_path, settings, kept, history, watch)
     if found:
         batches.epoch = state.restore(model, *found)
         say(f"going on after epoch {batches.epoch} of {args.nb_epochs}")
-    fit(model, batches, held, args.nb_epochs, [watch, history, kept], state)
+    logs = [callbacks.tensorboard(folder / f"logs_{name}")] if args.tensorboard else []
+    fit(model, batches, held, args.nb_epochs, [record, watch, history, kept, *logs], state)
     state_path.unlink()
+    say(record.summary())
     print(f"history {os.path.relpath(history.path)}")
 
 

@@ -264,6 +264,33 @@ def require(description, path, depth=None, width=None, image_size=None):
         )
 
 
+def put(model, description, arrays, network):
+    """Give a model the numbers of a weight file, as far as they fit.
+
+    Args:
+        model: a Keras model.
+        description, arrays: what `read` returned.
+        network: the `wide_resnet.WideResNet` that the model is of.
+
+    Returns a text that says what was taken. Raises `UserError` where the layers before the heads
+    do not fit.
+    """
+    if description.gender_order == "male,female":
+        arrays = [*arrays[:-2], arrays[-2][:, ::-1], arrays[-1]]
+    held = model.get_weights()
+    fits = [len(arrays) == len(held) and a.shape == b.shape for a, b in zip(arrays, held)]
+    if len(arrays) != len(held) or not all(fits[:-2]):
+        raise UserError(
+            f"--weight_file holds {description.network}, not a {network}: give its --depth, "
+            "--width, --stem and --pool"
+        )
+    model.set_weights([a if fit else b for fit, a, b in zip(fits, arrays, held)])
+    left = [name for name, fit in zip(("gender", "age"), fits[-2:]) if not fit]
+    return f"starting from {description.network}" + (
+        f"; the heads ({', '.join(left)}) do not fit and start from random numbers" if left else ""
+    )
+
+
 def write(path, model, description):
     """Write a model's weights with their description, as a file under its final name when whole.
 

@@ -45,6 +45,21 @@ class WideResNet:
         self.stem = stem
         self.pool = pool
 
+    def training_flops(self):
+        """Operations in a step of training for each picture: the convolutions' and the heads'."""
+        side, channels = self.image_size // self.stem, 16 * self.stem
+        products = side**2 * (2 * self.stem + 1) ** 2 * 3 * channels
+        for group, stride in enumerate((1, 2, 2)):
+            side //= stride
+            out = 16 * self.k * 2**group
+            for _ in range((self.depth - 4) // 6):
+                shortcut = channels * out if channels != out else 0
+                products += side**2 * (9 * channels * out + 9 * out**2 + shortcut)
+                channels = out
+        features = channels * (1 if self.pool == "global" else side**2)
+        products += features * (GENDER_CLASSES + AGE_CLASSES)
+        return 3 * 2 * products  # forward, and back to the pictures and to the weights
+
     def __str__(self):
         stem = f", stem {self.stem}" if self.stem != 1 else ""
         pool = f", {self.pool} pooling" if self.pool != "local" else ""
@@ -92,6 +107,7 @@ class WideResNet:
                 kernel_initializer="he_normal",
                 kernel_regularizer=regularizer(),
                 activation="softmax",
+                dtype="float32",  # whatever the precision of the rest
                 name=name,
             )(x)
 

@@ -129,3 +129,20 @@ def write_chips(folder, count=40, size=48, seed=0):
         name = f"{age}_{sex}_0_{20170100000000000 + number}.jpg.chip.jpg"
         cv2.imwrite(str(folder / name), picture)
     return folder
+
+
+def write_appa_real(folder, count=10, size=48, parts=("train",)):
+    """A tree like APPA-REAL's: noise, apparent ages from 20 up, real ones two years more."""
+    import cv2
+
+    rng = np.random.default_rng(0)
+    for part in parts:
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        lines = ["file_name,num_ratings,apparent_age_avg,apparent_age_std,real_age"]
+        for number in range(count):
+            picture = rng.integers(0, 256, (size, size, 3), np.uint8)
+            name = f"{number:06d}.jpg"
+            cv2.imwrite(str(folder / part / f"{name}_face.jpg"), picture)
+            lines.append(f"{name},38,{20.2 + number},4.5,{22 + number}")
+        (folder / f"gt_avg_{part}.csv").write_text("\n".join(lines) + "\n")
+    return folder

@@ -185,7 +185,7 @@ def write_ours(path, count=200, **changed):
         ({"img_size": None}, "it has no 'img_size'"),
         ({"age": np.zeros(150)}, "it has 200 images, 200 genders and 150 ages"),
         ({"age": np.r_[np.zeros(199), 101]}, "its row 199 has the age 101, not one of 0 to 100"),
-        ({"gender": np.full(200, 2)}, "its row 0 has the gender 2, not one of 0 to 1"),
+        ({"gender": np.full(200, 3)}, "its row 0 has the gender 3, not one of 0 to 2"),
         ({"img_size": 17}, "its images are uint8 (200, 16, 16, 3), not uint8 (N, 17, 17, 3)"),
     ],
 )

@@ -1,9 +1,12 @@
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
+from conftest import write_appa_real, write_chips
 
-from generator import Augmentation, FaceBatches, age_targets, augment
+from augmentation import Augmentation
+from generator import FaceBatches, FaceGenerator
 
 EVERYTHING = Augmentation(0.1, 10, 0.1, True, 0.1, 0.1, 0.5, 0.2, 0.2)
 
@@ -64,43 +67,22 @@ def test_labels_of_augmented_batches_are_distributions(database):
     np.testing.assert_allclose(ages.sum(1), 1, rtol=1e-5)
 
 
-def test_nothing_to_change_changes_nothing(database):
-    faces = database.images.astype(np.float32)
-    out = augment(faces, np.random.default_rng(0), Augmentation())
-    np.testing.assert_array_equal(out, faces)
-    assert out is not faces
+def test_folders_give_batches_without_a_database(tmp_path):
+    chips = write_chips(tmp_path / "UTKFace", 6)
+    (chips / "nameless.jpg").write_bytes(b"")
+    release = write_appa_real(tmp_path / "appa-real-release", 4)
+    generator = FaceGenerator(release, chips, 5, 32, ignored={"000001.jpg"}, training=False)
+    assert len(generator) == 2
+    faces, (genders, ages) = generator[0]
+    assert faces.shape == (5, 32, 32, 3) and faces.dtype == np.float32
+    assert genders.sum(1).tolist() == [0, 0, 0, 1, 1]  # APPA-REAL knows none
+    first = cv2.imread(str(release / "train" / "000000.jpg_face.jpg"))
+    np.testing.assert_array_equal(faces[0], cv2.resize(first, (32, 32)))
+    assert ages.argmax(1).tolist()[:3] == [20, 22, 23]
+    drawn = FaceGenerator(utk_dir=chips, batch_size=3, image_size=16)[1]
+    assert drawn[0].shape == (3, 16, 16, 3)
 
 
-def test_shift_moves_by_at_most_its_part():
-    face = np.zeros((200, 40, 40, 3), np.float32)
-    face[:, 20, 20] = 255
-    out = augment(face, np.random.default_rng(0), Augmentation(shift=0.1))
-    at = [np.unravel_index(image[:, :, 0].argmax(), (40, 40)) for image in out]
-    distance = abs(np.array(at) - 20).max(0)
-    assert (distance <= 4).all() and (distance >= 3).all()
-
-
-def test_flip_mirrors_half():
-    face = np.zeros((400, 8, 8, 3), np.float32)
-    face[:, :, 0] = 255
-    out = augment(face, np.random.default_rng(0), Augmentation(flip=True))
-    mirrored = out[:, 0, 7, 0] == 255
-    assert 150 < mirrored.sum() < 250
-    assert (out[~mirrored] == face[~mirrored]).all()
-
-
-@pytest.mark.parametrize("name", ["rotate", "zoom", "brightness", "contrast", "erase"])
-def test_each_change_changes(database, name):
-    faces = database.images.astype(np.float32)
-    out = augment(faces, np.random.default_rng(0), Augmentation(**{name: 0.5}))
-    assert out.shape == faces.shape and (out != faces).any((1, 2, 3)).mean() > 0.3
-
-
-def test_age_target_is_one_hot_or_a_gaussian():
-    np.testing.assert_array_equal(age_targets([0, 100]), np.eye(101)[[0, 100]])
-    smooth = age_targets([0, 50, 100], 2)
-    np.testing.assert_allclose(smooth.sum(1), 1, rtol=1e-6)
-    assert smooth.argmax(1).tolist() == [0, 50, 100]
-    assert smooth[1, 52] / smooth[1, 50] == pytest.approx(np.exp(-0.5), rel=1e-5)
-    years = np.arange(101)
-    np.testing.assert_allclose(age_targets(years, 2) @ years, years, atol=0.1)
+def test_no_folder_is_refused():
+    with pytest.raises(ValueError, match="appa_dir or utk_dir must be given"):
+        FaceGenerator()

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from random_eraser import get_random_eraser, random_eraser
+from random_eraser import erase, get_random_eraser
 
 
 def test_erased_part_is_one_rectangle_of_one_value():
     rng = np.random.default_rng(0)
     for _ in range(50):
-        image = random_eraser(np.full((64, 48, 3), -1.0), rng, p=1)
+        image = erase(np.full((1, 64, 48, 3), -1.0), rng, p=1)[0]
         erased = image != -1
         rows, columns = np.flatnonzero(erased.any((1, 2))), np.flatnonzero(erased.any((0, 2)))
         inside = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -26,6 +26,6 @@ def test_probability_is_kept():
 
 @pytest.mark.parametrize("p, changed", [(0, False), (1, True)])
 def test_never_and_always(p, changed):
-    image = np.full((16, 16, 3), -1.0)
-    random_eraser(image, np.random.default_rng(0), p=p)
-    assert (image != -1).any() == changed
+    images = np.full((20, 16, 16, 3), -1.0)
+    erase(images, np.random.default_rng(0), p=p)
+    assert (images != -1).any((1, 2, 3)).tolist() == [changed] * 20

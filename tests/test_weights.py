@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import shutil
 import sys
@@ -80,6 +81,26 @@ def test_halved_copy_keeps_description_and_numbers(tmp_path, tiny_weights, capsy
     assert all(np.allclose(a, b, atol=1e-3) for a, b in zip(arrays, small))
     with pytest.raises(UserError, match="half.hdf5 exists: give another name"):
         weights.main([str(path), "--half", str(tmp_path / "half.hdf5")])
+
+
+def test_model_starts_from_what_fits(tiny_weights):
+    path, model = tiny_weights
+    description, arrays = weights.read(path)
+    other = WideResNet(48, 10, 1)
+    started = other()
+    said = weights.put(started, description, arrays, other)
+    assert said.endswith("; the heads (gender, age) do not fit and start from random numbers")
+    for ours, theirs in zip(started.get_weights()[:-2], arrays):
+        np.testing.assert_array_equal(ours, theirs)
+    swapped = dataclasses.replace(description, gender_order="male,female")
+    same = WideResNet(32, 10, 1)
+    started = same()
+    assert weights.put(started, swapped, arrays, same) == (
+        "starting from a WideResNet 10-1 for 32 px faces"
+    )
+    np.testing.assert_array_equal(started.get_weights()[-2], arrays[-2][:, ::-1])
+    with pytest.raises(UserError, match="holds a WideResNet 10-1 .* not a WideResNet 10-2 for 32"):
+        weights.put(WideResNet(32, 10, 2)(), description, arrays, WideResNet(32, 10, 2))
 
 
 def _bad_files(path, good):

@@ -23,6 +23,17 @@ def test_other_stem_and_pool(stem, pool, features):
     assert model.get_layer("pred_age").kernel.shape == (64 * features, 101)
 
 
+@pytest.mark.parametrize("network", [(64, 16, 2), (32, 10, 1), (64, 22, 3, 2, "global")])
+def test_operations_are_those_of_the_layers(network):
+    recipe = WideResNet(*network)
+    products = 0
+    for layer in recipe().layers:
+        if type(layer).__name__ in ("Conv2D", "Dense"):
+            places = np.prod(layer.output.shape[1:-1]) if layer.output.ndim == 4 else 1
+            products += int(places) * int(np.prod(layer.kernel.shape))
+    assert recipe.training_flops() == 6 * products
+
+
 def test_every_kernel_is_regularised():
     kernels = [
         layer
