@@ -130,4 +130,7 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    import engine
+
+    engine.keep_memory()
     run(main)

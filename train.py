@@ -110,12 +110,7 @@ def compiled(args, network, epoch_steps, way):
         optimizer = keras.optimizers.Adam(rate, **average)
     else:
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **average)
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy({"bfloat16": "mixed_bfloat16"}.get(way.precision, "float32"))
-    try:
-        model = network()
-    finally:
-        keras.config.set_dtype_policy(before)
+    model = network.in_precision(way.precision)
     model.compile(
         optimizer,
         loss=("categorical_crossentropy", AgeLoss(args.age_error)),

@@ -45,6 +45,17 @@ class WideResNet:
         self.stem = stem
         self.pool = pool
 
+    def in_precision(self, precision):
+        """Build the model with its activations in "float32" or "bfloat16"."""
+        import keras
+
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy({"bfloat16": "mixed_bfloat16"}.get(precision, precision))
+        try:
+            return self()
+        finally:
+            keras.config.set_dtype_policy(before)
+
     def training_flops(self):
         """Operations in a step of training for each picture: the convolutions' and the heads'."""
         side, channels = self.image_size // self.stem, 16 * self.stem
@@ -66,7 +77,7 @@ class WideResNet:
         return f"WideResNet {self.depth}-{self.k} for {self.image_size} px faces{stem}{pool}"
 
     def __call__(self):
-        """Build the model.
+        """Build the model, in the precision of Keras's policy.
 
         Input: (N, image_size, image_size, 3) float BGR, 0 to 255, unscaled.
         Outputs: ``pred_gender`` (N, 2) and ``pred_age`` (N, 101), probabilities.

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+import engine
 from command_line import UserError
 from estimator import BATCH_SIZES, Estimator
 
@@ -48,6 +49,33 @@ def test_gender_order_of_the_weights_decides(tmp_path, tiny_weights, estimator):
         file.attrs["gender_order"] = "male,female"
     faces = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     np.testing.assert_allclose(Estimator(swapped)(faces).males, 1 - estimator(faces).males, 1e-4)
+
+
+def test_fastest_way_for_few_and_for_many_faces_is_used_and_remembered(
+    tiny_weights, estimator, tmp_path, monkeypatch, capsys
+):
+    timed = []
+
+    def seconds(self, way, count):
+        timed.append((str(way), count))
+        fast = "xla bfloat16" if count == 1 else "plain bfloat16"
+        return 0.001 if str(way) == fast else 1.0
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(engine, "_computes_bfloat16", lambda: True)
+    monkeypatch.setattr(Estimator, "_seconds", seconds)
+    fast = Estimator(tiny_weights[0])
+    assert len(timed) == 8 and len(Estimator(tiny_weights[0])._functions) == 2
+    assert len(timed) == 8
+    assert "64 faces: engine plain bfloat16, 1.0 ms" in capsys.readouterr().err
+    faces = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
+    for some in (faces[:2], faces):
+        np.testing.assert_allclose(fast(some).ages, estimator(some).ages, atol=1)
+        assert (fast(some).ages != estimator(some).ages).any()
+
+
+def test_prediction_is_timed(estimator):
+    assert 0 < estimator._seconds(engine.Way("plain"), 2) < 10
 
 
 def test_other_depth_than_the_files_is_one_line(tiny_weights):
