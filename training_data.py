@@ -103,7 +103,7 @@ def open_faces(paths, made_in, img_size=None, age_label="apparent", ignore_list=
     size = img_size or (sizes or [IMAGE_SIZE])[0]
     for number, path in enumerate(paths):
         if opened[number] is None:
-            opened[number] = _made_of(path, Path(made_in), size, age_label, ignored)
+            opened[number] = database_of(path, Path(made_in), size, "linear", age_label, ignored)
     return Faces(opened)
 
 
@@ -126,24 +126,37 @@ def labelled(folder, age_label="apparent", ignored=()):
     return *create_db_utkface.read_names(folder), {"db": "utk", "crop": "aligned"}
 
 
-def _made_of(folder, made_in, size, *choice):
-    """The database of a folder of pictures, made where there is none of the same pictures."""
-    *labels, kind = labelled(folder, *choice)
+def database_of(folder, made_in, size, resize="linear", age_label="apparent", ignored=()):
+    """The database of a folder of pictures, made where there is none of the same pictures.
+
+    Args:
+        folder, age_label, ignored: as in `labelled`.
+        made_in: the folder for it.
+        size: of the faces in pixels.
+        resize: OpenCV's filter, "linear" or "area".
+
+    Returns:
+        `FaceDatabase`.
+    """
+    *labels, kind = labelled(folder, age_label, ignored)
     path = made_in / f"{folder.resolve().name}_{size}.mat"
     if path.is_file():
         made = FaceDatabase(path)
         names, ages, genders, _ = labels
         wanted = dict(zip(names, zip(ages, genders)))
         held = dict(zip(made.sources(), zip(made.ages, made.genders)))
-        if held.items() <= wanted.items() and path.stat().st_mtime > folder.stat().st_mtime:
+        same = held.items() <= wanted.items() and made.resize == resize
+        if same and path.stat().st_mtime > folder.stat().st_mtime:
             return made
     import database_builder
     import faces
 
     say(f"making {path} of {folder}")
     pictures = database_builder.Pictures(folder, *labels)
-    settings = {"img_size": size, "min_score": -1, "resize": "linear", **kind}
-    built = database_builder.build(path, pictures, lambda image: faces.whole(image, size), settings)
+    settings = {"img_size": size, "min_score": -1, "resize": resize, **kind}
+    built = database_builder.build(
+        path, pictures, lambda image: faces.whole(image, size, resize), settings
+    )
     if built.skipped:
         say(f"{len(built.skipped)} pictures were skipped: {path.stem}_skipped.csv says why")
     return FaceDatabase(path)

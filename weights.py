@@ -76,6 +76,8 @@ class Description:
     val_loss: float | None = None
     val_age_mae: float | None = None  # years
     val_gender_accuracy: float | None = None  # 0 to 1
+    interval_level: float | None = None  # share of labels that age intervals shall hold
+    interval_factor: float | None = None  # on the spread of the ages, for that level
 
     @property
     def network(self):
@@ -325,6 +327,19 @@ def write(path, model, description):
             for where, value in zip(inside, layer.get_weights()):
                 group.create_dataset(where, data=value)
         file.attrs["layer_names"] = np.array(names, dtype="S")
+
+
+def keep_interval(path, level, factor):
+    """Write into a weight file with what factor its age intervals hold a share ``level``."""
+    import shutil
+
+    import h5py
+
+    with whole_file(Path(path)) as partial:
+        shutil.copyfile(path, partial)
+        with h5py.File(partial, "r+") as file:
+            file.attrs["interval_level"] = level
+            file.attrs["interval_factor"] = factor
 
 
 def copy_halved(source, target):

@@ -1,0 +1,105 @@
+"""Mean absolute error on APPA-REAL, against the ages that people guess and the real ones.
+
+python3 evaluate_appa_real.py --weight_file checkpoints/weights.28-3.73.hdf5
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+from command_line import (
+    Parser,
+    UserError,
+    number_between,
+    progress,
+    quiet_start,
+    run,
+    say,
+    whole_file,
+)
+
+PARTS = ("train", "valid", "test")
+
+
+def get_args(argv=None):
+    parser = Parser(
+        description="Measure the age error of weights on APPA-REAL.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--weight_file", help="a file, or the name of a published one; the weights that ship if not"
+    )
+    whole = number_between(1, 1000, int)
+    parser.add_argument("--depth", type=whole, help="of the network; what the file says if not")
+    parser.add_argument("--width", type=whole, help="of the network; what the file says if not")
+    parser.add_argument(
+        "--dataset_root",
+        type=Path,
+        default="appa-real/appa-real-release",
+        help="the dataset's folder",
+    )
+    parser.add_argument("--split", choices=PARTS, default="valid", help="part of the dataset")
+    parser.add_argument("--output_dir", type=Path, help="folder for a table of all estimates")
+    return parser.parse_args(argv)
+
+
+def read_faces(root, names, size, resize):
+    """Read the pictures that are there and whole.
+
+    Yields (number of the row, face (size, size, 3) uint8 BGR); says how many are missing.
+    """
+    import faces
+    from frames import UnreadablePicture, read_picture
+
+    missing = []
+    for row in progress(range(len(names)), len(names), "pictures"):
+        try:
+            yield row, faces.whole(read_picture(root / names[row]), size, resize)
+        except UnreadablePicture:
+            missing.append(names[row])
+    if missing:
+        say(f"{len(missing)} pictures are missing or unreadable, the first is {missing[0]}")
+
+
+def write_table(path, names, ages, rows, estimates):
+    """Write what was said of each picture as CSV."""
+    with whole_file(path) as partial, open(partial, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "apparent age", "real age", "estimated age", "male"])
+        for row, age, male in zip(rows, estimates.ages, estimates.males):
+            labels = [ages[label][row] for label in ("apparent", "real")]
+            writer.writerow([names[row], *labels, f"{age:.2f}", f"{male:.3f}"])
+
+
+def main(argv=None):
+    args = get_args(argv)
+    import appa_real
+    import weights
+
+    path = weights.find(args.weight_file)
+    description, _ = weights.read(path)
+    weights.require(description, path, args.depth, args.width)
+    names, ages = appa_real.read_table(args.dataset_root, args.split)
+    import numpy as np
+
+    read = list(read_faces(args.dataset_root, names, description.image_size, description.resize))
+    if not read:
+        raise UserError(f"{args.dataset_root} holds none of the pictures that its table names")
+    rows = [row for row, _ in read]
+    with quiet_start():
+        from estimator import Estimator
+    estimates = Estimator(path)(np.stack([face for _, face in read]))
+    if args.output_dir:
+        args.output_dir.mkdir(parents=True, exist_ok=True)
+        write_table(args.output_dir / f"appa_real_{args.split}.csv", names, ages, rows, estimates)
+    print(f"{len(rows)} of {len(names)} pictures")
+    for label in ("apparent", "real"):
+        error = np.abs(estimates.ages - ages[label][rows]).mean()
+        print(f"MAE {label.capitalize()}: {error}")
+
+
+if __name__ == "__main__":
+    import engine
+
+    engine.keep_memory()
+    run(main)

@@ -1,0 +1,131 @@
+import json
+
+import numpy as np
+import pytest
+from conftest import write_appa_real, write_chips
+
+import create_db_utkface
+import evaluate
+import weights
+from command_line import UserError
+
+
+@pytest.fixture(scope="module")
+def chips(tmp_path_factory):
+    return write_chips(tmp_path_factory.mktemp("chips") / "UTKFace", 70)
+
+
+@pytest.fixture(scope="module")
+def database(chips):
+    path = chips.parent / "utk.mat"
+    create_db_utkface.main(["-i", str(chips), "-o", str(path), "--img_size", "32"])
+    return path
+
+
+@pytest.fixture(scope="module")
+def weight_file(tmp_path_factory, tiny_weights):
+    """Random weights that say that they were trained on UTKFace."""
+    said = weights.Description(10, 1, 32, crop="aligned", margin=None, data="UTKFace", split_seed=0)
+    said.validation_split, said.test_split = 0.3, 0.2
+    path = tmp_path_factory.mktemp("weights") / "trained.hdf5"
+    weights.write(path, tiny_weights[1], said)
+    return path
+
+
+def run(capsys, *arguments):
+    evaluate.main([str(each) for each in arguments])
+    return capsys.readouterr()
+
+
+def test_validation_part_is_measured_and_ends_with_the_originals_lines(
+    database, weight_file, tmp_path, capsys
+):
+    from estimator import Estimator
+    from face_database import FaceDatabase
+
+    out, _ = run(
+        capsys, "-i", database, "--weight_file", weight_file, "--output_dir", tmp_path / "report"
+    )
+    faces = FaceDatabase(database)
+    _, rows, _ = faces.split(0.3, 0.2, 0)
+    estimates = Estimator(weight_file)(np.stack([faces.images[row] for row in rows]))
+    mae = abs(estimates.ages - faces.ages[rows]).mean()
+    right = ((estimates.males >= 0.5) == (faces.genders[rows] == 1)).mean()
+    lines = out.splitlines()
+    assert lines[0] == f"{len(rows)} pictures, validation"
+    assert lines[-2:] == [f"MAE Age: {mae:.2f}", f"Gender accuracy: {100 * right:.2f}"]
+    assert any(line.startswith(f"  race White: {len(rows)} pictures") for line in lines)
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
+        "bands.csv",
+        "bands.png",
+        "bands_by_gender.csv",
+        "predicted.png",
+        "races.csv",
+        "random.png",
+        "reliability.png",
+        "report.json",
+        "worst.png",
+    ]
+
+
+def test_parts_of_the_split_are_chosen(database, weight_file, capsys):
+    counts = {}
+    for part in ("all", "training", "validation", "test"):
+        out, _ = run(capsys, "-i", database, "--weight_file", weight_file, "--part", part)
+        counts[part] = int(out.split()[0])
+    assert counts.pop("all") == 70 == sum(counts.values())
+
+
+def test_two_weights_are_compared_on_a_folder(chips, tiny_weights, weight_file, capsys):
+    out, err = run(
+        capsys,
+        "-i",
+        chips,
+        "--weight_file",
+        tiny_weights[0],
+        weight_file,
+        "--json",
+        "--part",
+        "all",
+    )
+    said = json.loads(out)
+    assert said["pictures"] == 70 and len(said["weights"]) == 2
+    (change,) = said["differences of age MAE to the first"]
+    assert change == {"value": 0, "low": 0, "high": 0}  # the same numbers in both files
+    assert "WARNING, tiny.hdf5: the same gender is said of everybody" in err
+    assert not list(chips.parent.glob("*_32.mat"))
+
+
+def test_interval_is_kept_with_the_weights(database, weight_file, tmp_path, capsys):
+    path = tmp_path / "w.hdf5"
+    path.write_bytes(weight_file.read_bytes())
+    out, _ = run(capsys, "-i", database, "--weight_file", path, "--level", "0.8", "--keep_interval")
+    assert "intervals for 80 percent (halves of these pictures)" in out
+    description, arrays = weights.read(path)
+    assert description.interval_level == 0.8 and description.interval_factor > 0
+    for kept, before in zip(arrays, weights.read(weight_file)[1]):
+        np.testing.assert_array_equal(kept, before)
+    out, _ = run(capsys, "-i", database, "--weight_file", path, "--level", "0.8")
+    assert "intervals for 80 percent (the weights' own factor) hold" in out
+
+
+def test_faces_without_genders_have_ages_alone(tmp_path, tiny_weights, capsys):
+    release = write_appa_real(tmp_path / "appa-real-release", 12)
+    out, _ = run(capsys, "-i", release, "--weight_file", tiny_weights[0], "--age_label", "real")
+    assert out.splitlines()[0] == "12 pictures, all"
+    assert out.splitlines()[-1].startswith("MAE Age: ")
+
+
+def test_mistakes_are_one_line(chips, database, tiny_weights, weight_file, tmp_path):
+    other = tmp_path / "utk16.mat"
+    create_db_utkface.main(["-i", str(chips), "-o", str(other), "--img_size", "16"])
+    for arguments, message in (
+        (
+            ["-i", other],
+            "holds faces of 16 px, but the weights take 32: make it with --img_size 32",
+        ),
+        (["-i", "none.mat"], "none.mat is not a file: make a database"),
+        (["-i", database, "--part", "test"], "the weights do not say how they were split"),
+    ):
+        with pytest.raises(UserError, match=message):
+            evaluate.main([*map(str, arguments), "--weight_file", str(tiny_weights[0])])
