@@ -61,7 +61,17 @@ def get_args(argv=None):
     parser.add_argument(
         "--age_label", choices=("apparent", "real"), default="apparent", help="of APPA-REAL"
     )
-    return parser.parse_args(argv)
+    parser.add_argument(
+        "--suspects",
+        type=number_between(1, 10**6, int),
+        metavar="N",
+        help="instead, list the N pictures whose labels are least likely, judged by the weights "
+        "of all folds (train.py --fold)",
+    )
+    args = parser.parse_args(argv)
+    if args.suspects and not args.output_dir:
+        parser.error("--suspects needs --output_dir for its list and its sheet of faces")
+    return args
 
 
 def open_pictures(path, description, made_in, age_label):
@@ -108,10 +118,7 @@ def rows_of(part, database, description):
         return np.arange(len(database)), part
     if description.split_seed is None:
         raise UserError(f"--part {part}: the weights do not say how they were split")
-    parts = database.split(
-        description.validation_split, description.test_split, description.split_seed
-    )
-    rows = parts[PARTS.index(part)]
+    rows = description.split_of(database)[PARTS.index(part)]
     if not len(rows):
         raise UserError(f"--part {part}: it holds no picture in the split of these weights")
     return rows, part
@@ -176,6 +183,24 @@ def write_report(folder, database, rows, ages, genders, estimates, found):
         report.sheet(folder / name, faces, ages[chosen], genders[chosen], estimates.of(chosen))
 
 
+def suspects(args, paths, descriptions, database):
+    """List the pictures whose labels are least likely."""
+    with quiet_start():
+        import label_noise
+        from estimator import Estimator
+
+    estimates = label_noise.cross_fitted(
+        descriptions,
+        database,
+        lambda number, rows: estimate(Estimator(paths[number]), database, rows),
+    )
+    args.output_dir.mkdir(parents=True, exist_ok=True)
+    rows = label_noise.write(args.output_dir, database, estimates, args.suspects)
+    print(
+        f"{len(rows)} of {len(database)} pictures: suspects.csv, suspects.png in {args.output_dir}"
+    )
+
+
 def main(argv=None):
     args = get_args(argv)
     import weights
@@ -184,6 +209,9 @@ def main(argv=None):
     first = weights.read(paths[0])[0]
     with tempfile.TemporaryDirectory() as made:
         database = open_pictures(args.input, first, args.output_dir or Path(made), args.age_label)
+        if args.suspects:
+            suspects(args, paths, [weights.read(path)[0] for path in paths], database)
+            return
         rows, part = rows_of(args.part, database, first)
         ages, genders = database.ages[rows], database.genders[rows]
         races = races_of(database)

@@ -250,9 +250,9 @@ class FaceDatabase:
         text = self._file["source"][...].astype("<u2").tobytes()
         return text.decode("utf-16-le", "surrogatepass").split("\n")[:-1]
 
-    def split(self, validation, test, seed):
+    def split(self, validation, test, seed, fold=None):
         """Rows for training, validation and test; see `split`."""
-        return split(self._digests(), self.groups, validation, test, seed)
+        return split(self._digests(), self.groups, validation, test, seed, fold)
 
     def _digests(self):
         """SHA-256 of each row's file; of its pixels in the original's databases."""
@@ -261,7 +261,7 @@ class FaceDatabase:
         return [hashlib.sha256(image.tobytes()).digest() for image in self.images]
 
 
-def split(digests, groups, validation, test, seed):
+def split(digests, groups, validation, test, seed, fold=None):
     """Divide rows at random but for good: neither their order nor the machine matters.
 
     A row's part is decided by a hash of the seed and of the SHA-256 of the first file in its
@@ -272,6 +272,7 @@ def split(digests, groups, validation, test, seed):
         groups: (N,) group numbers.
         validation, test: parts of the whole, 0 to 1.
         seed: any integer.
+        fold: (K, N): the K-th of N equal parts is the validation, all others the training part.
 
     Returns:
         Three sorted arrays of row numbers: training, validation, test.
@@ -282,6 +283,9 @@ def split(digests, groups, validation, test, seed):
         digest = digests[first.setdefault(group, row)]
         draw = hashlib.sha256(f"{seed}:{digest.hex()}".encode()).digest()
         place[row] = int.from_bytes(draw[:8], "big") / 2**64
-    held = place < validation
-    tested = ~held & (place >= 1 - test)
+    if fold:
+        held, tested = np.floor(place * fold[1]) == fold[0] - 1, np.zeros(len(place), bool)
+    else:
+        held = place < validation
+        tested = ~held & (place >= 1 - test)
     return np.flatnonzero(~held & ~tested), np.flatnonzero(held), np.flatnonzero(tested)

@@ -41,6 +41,7 @@ def describe(args, argv, faces):
         split_seed=args.split_seed,
         validation_split=args.validation_split,
         test_split=args.test_split,
+        fold="{}/{}".format(*args.fold) if args.fold else None,
         training=shlex.join(["train.py", *map(_without_folder, argv)]),
         engine=f"Keras {keras.version()}, {keras.backend.backend()}, {args.engine}",
         precision=args.precision,
@@ -56,7 +57,9 @@ def prepare(args, faces):
 
     Raises `UserError` where there are too few faces, or they do not fit the network.
     """
-    training, validation, _ = faces.split(args.validation_split, args.test_split, args.split_seed)
+    training, validation, _ = faces.split(
+        args.validation_split, args.test_split, args.split_seed, args.fold
+    )
     names = " ".join(map(str, args.input))
     if len(training) < args.batch_size or not len(validation):
         raise UserError(

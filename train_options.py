@@ -1,12 +1,21 @@
 """The options of train.py."""
 
 import argparse
+import re
 from pathlib import Path
 
 from command_line import Parser, number_between
 from wide_resnet import DEPTH, POOLS, WIDTH
 
 PRESET = {"shift": 0.1, "flip": True, "erase": 0.5, "mixup": 0.2}  # --aug
+
+
+def _fold(text):
+    """(K, N) of a text like "2/5"."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]) <= 100 or int(match[2]) < 2:
+        raise argparse.ArgumentTypeError(f"must be like 2/5, received {text!r}")
+    return int(match[1]), int(match[2])
 
 
 def get_args(argv=None):
@@ -131,6 +140,12 @@ def get_args(argv=None):
     ):
         part.add_argument(f"--{name}", type=number_between(0, 0.9), default=default, help=text)
     part.add_argument("--split_seed", type=number_between(0, 2**31, int), default=0, help="of it")
+    part.add_argument(
+        "--fold",
+        type=_fold,
+        metavar="K/N",
+        help="validate on the K-th of N parts and train on the others, for evaluate.py --suspects",
+    )
     change = parser.add_argument_group("augmentation")
     change.add_argument(
         "--aug",

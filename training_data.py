@@ -68,9 +68,9 @@ class Faces:
         which = int(np.searchsorted(self._starts, row, "right")) - 1
         return self._databases[which].images[row - self._starts[which]]
 
-    def split(self, validation, test, seed):
+    def split(self, validation, test, seed, fold=None):
         """Rows for training, validation and test; see `face_database.split`."""
-        parts = [each.split(validation, test, seed) for each in self._databases]
+        parts = [each.split(validation, test, seed, fold) for each in self._databases]
         return [
             np.concatenate([rows + start for rows, start in zip(part, self._starts)])
             for part in zip(*parts)

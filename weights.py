@@ -69,6 +69,7 @@ class Description:
     split_seed: int | None = None
     validation_split: float | None = None
     test_split: float | None = None
+    fold: str | None = None  # "K/N": validated on the K-th of N parts, trained on the others
     training: str | None = None  # the command line
     engine: str | None = None
     precision: str | None = None
@@ -78,6 +79,11 @@ class Description:
     val_gender_accuracy: float | None = None  # 0 to 1
     interval_level: float | None = None  # share of labels that age intervals shall hold
     interval_factor: float | None = None  # on the spread of the ages, for that level
+
+    def split_of(self, database):
+        """Rows of a database (or of several) for training, validation and test, as here."""
+        fold = tuple(map(int, self.fold.split("/"))) if self.fold else None
+        return database.split(self.validation_split, self.test_split, self.split_seed, fold)
 
     @property
     def network(self):

@@ -30,6 +30,6 @@ def load(args):
     said = estimator.description
     if said.split_seed is None:
         raise UserError(f"{estimator.path} does not say which pictures it was validated on")
-    _, rows, _ = database.split(said.validation_split, said.test_split, said.split_seed)
+    _, rows, _ = said.split_of(database)
     paths = [args.image_dir / names[row] for row in rows]
     return estimator, paths, database.ages[rows], database.genders[rows] == 1

@@ -116,6 +116,24 @@ def test_faces_without_genders_have_ages_alone(tmp_path, tiny_weights, capsys):
     assert out.splitlines()[-1].startswith("MAE Age: ")
 
 
+def test_suspects_are_listed_by_the_weights_of_all_folds(
+    database, weight_file, tiny_weights, tmp_path, capsys
+):
+    said, _ = weights.read(weight_file)
+    paths = []
+    for number in (1, 2):
+        said.fold = f"{number}/2"
+        paths.append(tmp_path / f"fold{number}.hdf5")
+        weights.write(paths[-1], tiny_weights[1], said)
+    command = ["-i", database, "--weight_file", *paths, "--suspects", "5"]
+    out, _ = run(capsys, *command, "--output_dir", tmp_path / "out")
+    assert out == f"5 of 70 pictures: suspects.csv, suspects.png in {tmp_path}/out\n"
+    assert len((tmp_path / "out" / "suspects.csv").read_text().splitlines()) == 6
+    with pytest.raises(SystemExit):
+        run(capsys, *command)
+    assert "--suspects needs --output_dir" in capsys.readouterr().err
+
+
 def test_mistakes_are_one_line(chips, database, tiny_weights, weight_file, tmp_path):
     other = tmp_path / "utk16.mat"
     create_db_utkface.main(["-i", str(chips), "-o", str(other), "--img_size", "16"])

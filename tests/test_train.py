@@ -86,12 +86,13 @@ def test_weights_give_the_validation_figures_that_they_claim(database, tmp_path)
     from estimator import Estimator
     from face_database import FaceDatabase
 
-    options = ["--nb_epochs", "1", "--validation_split", "0.3", "--opt", "adam"]
+    options = ["--nb_epochs", "1", "--fold", "2/3", "--opt", "adam"]
     train.main(tiny(database, tmp_path, *options))
     (path,) = tmp_path.glob("*.hdf5")
     estimator = Estimator(path)
+    assert estimator.description.fold == "2/3"
     faces = FaceDatabase(database)
-    _, rows, _ = faces.split(0.3, 0, 0)
+    _, rows, _ = faces.split(0, 0, 0, (2, 3))
     estimates = estimator(np.stack([faces.images[row] for row in rows]))
     mae = abs(estimates.ages - faces.ages[rows]).mean()
     assert estimator.description.val_age_mae == pytest.approx(mae, abs=1e-3)

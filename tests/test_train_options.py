@@ -18,6 +18,8 @@ def test_defaults_are_the_originals():
     "arguments, message",
     [
         (["--depth", "12"], "argument --depth: must be 10, 16, 22, 28, ... (6 n + 4): 12"),
+        (["--fold", "4/3"], "argument --fold: must be like 2/5, received '4/3'"),
+        (["--fold", "x"], "argument --fold: must be like 2/5, received 'x'"),
         (["--lr", "-1"], "argument --lr: must be a number from 1e-09 up, received '-1'"),
         (["--nb_epochs", "x"], "must be a whole number from 1 to 9999, received 'x'"),
         (["--validation_split", "0"], "argument --validation_split: must be above 0"),
