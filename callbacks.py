@@ -6,6 +6,7 @@ from which `State.restore` goes on to the same weights as if the run had never s
 
 import contextlib
 import dataclasses
+import io
 import json
 import platform
 import resource
@@ -63,8 +64,11 @@ def averaged(model):
     if not model.optimizer.use_ema:
         yield
         return
+    averages = model.optimizer._model_variables_moving_average
     raw = [ops.convert_to_numpy(each).copy() for each in model.trainable_variables]
-    model.optimizer._overwrite_model_variables_with_average_value(model.trainable_variables)
+    for variable, average in zip(model.trainable_variables, averages):
+        # A copy: JAX would share the array, and free it with the weights after the next step.
+        variable.assign(ops.convert_to_numpy(average).copy())
     try:
         yield
     finally:
@@ -91,7 +95,7 @@ class Checkpoints(keras.callbacks.Callback):
     """Write weights.NN-L.LL.hdf5 each time ``val_loss`` is the lowest so far.
 
     Args:
-        folder: where.
+        folder: where; None to write nothing, as on all hosts but the first.
         description: `weights.Description` of all but the figures.
     """
 
@@ -113,12 +117,18 @@ class Checkpoints(keras.callbacks.Callback):
             val_gender_accuracy=logs["val_pred_gender_accuracy"],
         )
         with averaged(self.model):
+            if self.folder is None:
+                return
             path = self.folder / f"weights.{epoch + 1:02d}-{self.best:.2f}.hdf5"
             weights.write(path, self.model, known)
 
 
 class History(keras.callbacks.Callback):
-    """Write the figures of all epochs so far: pandas HDF with the key ``history``, and CSV."""
+    """Write the figures of all epochs so far: pandas HDF with the key ``history``, and CSV.
+
+    Args:
+        path: of the HDF file; None to write nothing, as on all hosts but the first.
+    """
 
     def __init__(self, path):
         super().__init__()
@@ -128,7 +138,8 @@ class History(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         logs["lr"] = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self.rows.append({name: float(value) for name, value in logs.items()})
-        self.write()
+        if self.path:
+            self.write()
 
     def write(self):
         import pandas
@@ -250,10 +261,15 @@ class Watch(keras.callbacks.Callback):
         )
 
 
-def read_state(path):
-    """What `State` has kept: (what the run said of itself, its arrays). Raises `UserError`."""
+def read_state(path, content=None):
+    """What `State` has kept: (what the run said of itself, its arrays). Raises `UserError`.
+
+    Args:
+        path: the file.
+        content: its bytes, where another host has read it.
+    """
     try:
-        with np.load(path) as file:
+        with np.load(io.BytesIO(content) if content else path) as file:
             said = json.loads(str(file["said"]))
             return said, [file[f"{i}"] for i in range(len(file.files) - 1)]
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
@@ -264,7 +280,7 @@ class State(keras.callbacks.Callback):
     """Keep all that a run needs to go on, in one file.
 
     Args:
-        path: the file (.npz).
+        path: the file (.npz); None to write nothing, as on all hosts but the first.
         settings: dict of texts and numbers that a run must share to go on with it.
         kept: `Checkpoints`, history: `History`, watch: `Watch`, whose memory is kept too.
     """
@@ -281,6 +297,8 @@ class State(keras.callbacks.Callback):
         return [*model.variables, *model.optimizer.variables]
 
     def on_epoch_end(self, epoch, logs=None):
+        if self.path is None:
+            return
         said = {"epoch": epoch + 1, "best": self.kept.best, "history": self.history.rows}
         said |= {"losses": [float(loss) for loss in self.watch.losses], "settings": self.settings}
         variables = self._variables(self.model)

@@ -24,6 +24,8 @@ class Batches(keras.utils.PyDataset):
         training: draw the rows in random order and augment; else all rows in order, unchanged.
         augmentation: an `Augmentation`.
         seed: of all draws.
+        share: (number, count): only this part of every batch is read and made, number from 0. The
+            parts put together are the batch; ``count`` must divide its pictures.
         kwargs: of `keras.utils.PyDataset`, ``workers`` for instance.
 
     Attributes:
@@ -31,7 +33,14 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(
-        self, rows, batch_size, training=False, augmentation=Augmentation(), seed=0, **kwargs
+        self,
+        rows,
+        batch_size,
+        training=False,
+        augmentation=Augmentation(),
+        seed=0,
+        share=(0, 1),
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.rows = np.asarray(rows)
@@ -39,6 +48,7 @@ class Batches(keras.utils.PyDataset):
         self.training = training
         self.augmentation = augmentation
         self.seed = seed
+        self.share = share
         self.epoch = 0
 
     def read(self, rows):
@@ -52,15 +62,19 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         some = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        count = len(self.rows[some])
+        number, parts = self.share
+        part = slice(number * count // parts, (number + 1) * count // parts)
         if not self.training:
-            faces, targets = self.read(self.rows[some])
+            faces, targets = self.read(self.rows[some][part])
             return np.asarray(faces, np.float32), targets
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        batch = self.read(self._order(0)[some])
+        batch = self.read(self._order(0)[some][part])
         if self.augmentation.mixup:
-            batch = mixup(batch, self.read(self._order(1)[some]), self.augmentation.mixup, rng)
+            others = self.read(self._order(1)[some][part])
+            batch = mixup(batch, others, self.augmentation.mixup, rng, count, part)
         faces, targets = batch
-        return augment(faces, rng, self.augmentation), targets
+        return augment(faces, rng, self.augmentation, count, part), targets
 
     def _order(self, stream):
         """This epoch's order of the rows."""

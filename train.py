@@ -12,12 +12,22 @@ import shlex
 import sys
 from pathlib import Path
 
+import devices
 from command_line import UserError, quiet_start, run, say
 from train_options import PRESET, get_args
 from wide_resnet import WideResNet
 
 # what changes nothing that is learned, and may be another when a run is gone on with
-PLACES = ("input", "output_path", "resume", "workers", "tensorboard")
+PLACES = (
+    "input",
+    "output_path",
+    "resume",
+    "workers",
+    "tensorboard",
+    "devices",
+    "hosts",
+    "host_number",
+)
 WAY = ("engine", "precision", "steps_per_execution")
 
 
@@ -73,8 +83,11 @@ def prepare(args, faces):
     return training, validation, network
 
 
-def batches_of(args, faces, training, validation):
-    """Batches of the two parts: the one shuffled and changed at random, the other as it is."""
+def batches_of(args, faces, training, validation, place):
+    """Batches of the two parts: the one shuffled and changed at random, the other as it is.
+
+    Several devices get equal shares: up to as many pictures, less one, are not validated.
+    """
     from augmentation import Augmentation
     from generator import FaceBatches
 
@@ -89,8 +102,10 @@ def batches_of(args, faces, training, validation):
         smoothing=args.label_smoothing_years,
         seed=args.seed,
         workers=args.workers,
+        share=place.share,
     )
-    return batches, FaceBatches(faces, validation, 256)
+    held = validation[: place.whole(len(validation))]
+    return batches, FaceBatches(faces, held, place.whole(256), share=place.share)
 
 
 def compiled(args, network, epoch_steps, way):
@@ -124,13 +139,22 @@ def compiled(args, network, epoch_steps, way):
     return model
 
 
-def choose_way(args, network, batches, found):
-    """Set the options on speed to what they come to; a resumed run keeps those that it had."""
+def choose_way(args, network, batches, found, place):
+    """Set the options on speed to what they come to; a resumed run keeps those that it had.
+
+    On several devices nothing is timed: hosts might come to differ.
+    """
     import dataclasses
 
     import engine
 
-    if found:
+    if place.count > 1:
+        way = engine.Way(
+            place.engine(args.engine),
+            args.precision.replace("auto", "float32"),
+            args.steps_per_execution or 1,
+        )
+    elif found:
         had = found[0]["settings"]
         way = engine.Way(had["engine"], had["precision"], int(had["steps_per_execution"]))
     else:
@@ -151,6 +175,8 @@ def choose_way(args, network, batches, found):
 
 def unfinished(path, resume):
     """Whether to go on with the run whose state is at ``path``; `UserError` where it is unclear."""
+    if path is None:
+        return resume
     if resume and not path.is_file():
         raise UserError(f"--resume: there is no unfinished run ({path} does not exist)")
     if path.is_file() and not resume:
@@ -183,13 +209,16 @@ def fit(model, batches, held, epochs, followers, state):
                 callbacks=[ValidateAverage(), *followers, next_batches, state],
             )
     except KeyboardInterrupt:
+        where = f"stopped in epoch {batches.epoch + 1} of {epochs}"
+        if state.path is None:
+            raise KeyboardInterrupt(where) from None
         how = "with --resume goes on" if state.path.exists() else "starts afresh"
         raise KeyboardInterrupt(
-            f"stopped in epoch {batches.epoch + 1} of {epochs}: what there is lies in "
-            f"{state.path.parent}; the same command {how}"
+            f"{where}: what there is lies in {state.path.parent}; the same command {how}"
         ) from None
 
 
+@devices.together
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     args = get_args(argv)
@@ -198,7 +227,8 @@ def main(argv=None):
 
     folder = Path(__file__).resolve().parent / args.output_path
     name = f"{args.depth}_{args.width}"
-    state_path = folder / f"state_{name}.npz"
+    first = not args.host_number  # the host that writes the files
+    state_path = folder / f"state_{name}.npz" if first else None
     resume = unfinished(state_path, args.resume)
     start = weights.read(weights.find(args.weight_file)) if args.weight_file else None
     faces = training_data.open_faces(
@@ -207,13 +237,16 @@ def main(argv=None):
     training, validation, network = prepare(args, faces)
     folder.mkdir(parents=True, exist_ok=True)
 
+    place = devices.join(args.devices, args.hosts, args.host_number, args.batch_size)
     with quiet_start():
         import keras
     import callbacks
 
-    found = callbacks.read_state(state_path) if resume else None
-    batches, held = batches_of(args, faces, training, validation)
-    way = choose_way(args, network, batches, found)
+    content = state_path.read_bytes() if resume and place.first else b""
+    content = devices.from_first(content, place)
+    found = callbacks.read_state(state_path, content) if resume else None
+    batches, held = batches_of(args, faces, training, validation, place)
+    way = choose_way(args, network, batches, found, place)
     keras.utils.set_random_seed(args.seed)
     model = compiled(args, network, len(batches), way)
     say(
@@ -223,17 +256,22 @@ def main(argv=None):
     if start:
         say(weights.put(model, *start, network))
     watch = callbacks.Watch()
-    history = callbacks.History(folder / f"history_{name}.h5")
-    kept = callbacks.Checkpoints(folder, describe(args, argv, faces))
+    history = callbacks.History(folder / f"history_{name}.h5" if place.first else None)
+    kept = callbacks.Checkpoints(folder if place.first else None, describe(args, argv, faces))
     settings = {k: str(v) for k, v in vars(args).items() if k not in PLACES}
     settings["pictures"] = len(training)
+    devices.agree(settings, place)
     record = callbacks.Record(folder / f"run_{name}.json", settings, argv, args.batch_size)
     state = callbacks.State(state_path, settings, kept, history, watch)
     if found:
         batches.epoch = state.restore(model, *found)
         say(f"going on after epoch {batches.epoch} of {args.nb_epochs}")
     logs = [callbacks.tensorboard(folder / f"logs_{name}")] if args.tensorboard else []
-    fit(model, batches, held, args.nb_epochs, [record, watch, history, kept, *logs], state)
+    followers = [watch, history, kept, *([record, *logs] if place.first else [])]
+    fit(model, batches, held, args.nb_epochs, followers, state)
+    devices.agree_on_weights(model, place)
+    if not place.first:
+        return
     state_path.unlink()
     say(record.summary())
     print(f"history {os.path.relpath(history.path)}")

@@ -133,6 +133,26 @@ def get_args(argv=None):
     speed.add_argument(
         "--workers", type=number_between(1, 64, int), default=1, help="threads that make batches"
     )
+    several = parser.add_argument_group("several devices")
+    several.add_argument(
+        "--devices",
+        type=lambda text: text if text == "all" else number_between(1, 1024, int)(text),
+        default=1,
+        help="GPUs of each machine that share every batch, or all; without a GPU, parts of the "
+        "processor",
+    )
+    several.add_argument(
+        "--hosts",
+        type=lambda text: tuple(text.split(",")),
+        default=(),
+        help="machines that share every batch, the same list on each: host1:port,host2:port; "
+        "needs JAX. The first writes the files",
+    )
+    several.add_argument(
+        "--host_number",
+        type=number_between(0, 1023, int),
+        help="which of --hosts this machine is, from 0",
+    )
     part = parser.add_argument_group("split (the same seed gives the same parts anywhere)")
     for name, default, text in (
         ("validation_split", 0.1, "part of the pictures that is kept for validation"),
@@ -178,4 +198,8 @@ def get_args(argv=None):
         parser.error("--validation_split and --test_split leave no picture for training")
     if args.validation_split == 0:
         parser.error("argument --validation_split: must be above 0")
+    if args.hosts and not all(re.fullmatch(r".+:\d+", host) for host in args.hosts):
+        parser.error("argument --hosts: must be host1:port,host2:port")
+    if args.host_number not in (range(len(args.hosts)) if args.hosts else (None,)):
+        parser.error("argument --host_number: must be the place in --hosts, from 0")
     return args

@@ -85,6 +85,10 @@ class WideResNet:
         import keras
         from keras import layers
 
+        from devices import mirrored
+
+        together = mirrored()
+
         def regularizer():
             return keras.regularizers.L2(L2)
 
@@ -100,7 +104,7 @@ class WideResNet:
             )(x)
 
         def normalised(x):
-            x = layers.BatchNormalization(momentum=0.99, epsilon=0.001)(x)
+            x = layers.BatchNormalization(momentum=0.99, epsilon=0.001, synchronized=together)(x)
             return layers.Activation("relu")(x)
 
         def block(x, channels, stride):

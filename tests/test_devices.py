@@ -1,0 +1,250 @@
+import importlib.util
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import ROOT, write_chips
+
+import create_db_utkface
+import devices
+import train_options
+import weights
+from augmentation import Augmentation
+from generator import FaceBatches
+
+needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="without JAX")
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("database")
+    write_chips(folder / "UTKFace", 80)
+    path = folder / "utk.mat"
+    create_db_utkface.main(["-i", str(folder / "UTKFace"), "-o", str(path), "--img_size", "32"])
+    return path
+
+
+@pytest.fixture
+def start(database, tmp_path_factory):
+    """Start train.py with a tiny network; all that is started is ended at the end of the test."""
+    started = []
+    cache = tmp_path_factory.getbasetemp() / "jax"
+
+    def start_one(output, *more, backend="tensorflow"):
+        small = ["--depth", "10", "--width", "1", "--batch_size", "16", "--lr", "0.01"]
+        small += ["--warmup", "0", "--validation_split", "0.2", "--aug", "--precision", "float32"]
+        command = [sys.executable, ROOT / "train.py", "-i", database, "--output_path", output]
+        environment = {
+            **os.environ,
+            "KERAS_BACKEND": backend,
+            "JAX_COMPILATION_CACHE_DIR": str(cache),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiles in half the time
+        }
+        process = subprocess.Popen(
+            [*map(str, command), *small, *more],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        started.append(process)
+        return process
+
+    yield start_one
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def two_hosts():
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    names = ",".join(f"127.0.0.1:{each.getsockname()[1]}" for each in sockets)
+    for each in sockets:
+        each.close()
+    return names
+
+
+def last_weights(folder):
+    path = max(folder.glob("weights.*"))
+    return path.name[:10], weights.read(path)[1]
+
+
+def assert_same_weights(folder, other, tolerance):
+    """Arrays differ by no more than ``tolerance`` of their largest number (1e-5: a bias near 0)."""
+    (epoch, arrays), (other_epoch, other_arrays) = last_weights(folder), last_weights(other)
+    assert epoch == other_epoch
+    for array, expected in zip(arrays, other_arrays):
+        assert abs(array - expected).max() <= tolerance * abs(expected).max() + 1e-5
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--devices", "0"], "argument --devices: must be a whole number from 1 to 1024, "),
+        (["--hosts", "a,b:1"], "argument --hosts: must be host1:port,host2:port"),
+        (["--hosts", "a:1,b:1"], "argument --host_number: must be the place in --hosts, from 0"),
+        (["--host_number", "0"], "argument --host_number: must be the place in --hosts, from 0"),
+        (
+            ["--hosts", "a:1,b:1", "--host_number", "2"],
+            "argument --host_number: must be the place in --hosts, from 0",
+        ),
+    ],
+)
+def test_wrong_option_is_one_line_that_names_it(capsys, arguments, message):
+    with pytest.raises(SystemExit) as error:
+        train_options.get_args(["-i", "x.mat", *arguments])
+    assert error.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_shares_put_together_are_the_batch_and_each_reads_its_own(training):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (50, 16, 16, 3), dtype=np.uint8)
+    read = []
+
+    class Images:
+        def __getitem__(self, row):
+            read.append(row)
+            return images[row]
+
+    faces = SimpleNamespace(images=Images(), genders=np.arange(50) % 2, ages=np.arange(50))
+
+    def batch(share):
+        batches = FaceBatches(
+            faces,
+            np.arange(50),
+            12,
+            training=training,
+            augmentation=Augmentation(0.1, 10, 0.1, True, 0.1, 0.1, 0.5, 0.2, 0.2),
+            share=share,
+        )
+        return batches[2]
+
+    whole, (whole_genders, whole_ages) = batch((0, 1))
+    read.clear()
+    parts = [batch((number, 3)) for number in range(3)]
+    assert len(read) == 12 * (2 if training else 1)  # mixup reads two pictures for one
+    for i, expected in enumerate((whole_genders, whole_ages)):
+        together = np.concatenate([targets[i] for _, targets in parts])
+        np.testing.assert_array_equal(together, expected)
+    np.testing.assert_array_equal(np.concatenate([face for face, _ in parts]), whole)
+
+
+def test_two_devices_of_a_machine_train_as_one(start, tmp_path):
+    more = ["--nb_epochs", "2", "--engine"]
+    one = start(tmp_path / "one", *more, "plain")
+    two = start(tmp_path / "two", *more, "auto", "--devices", "2", "--ema", "0")
+    odd = start(tmp_path / "odd", *more, "auto", "--devices", "3")
+    _, said = odd.communicate(timeout=200)
+    assert said.endswith("error: --batch_size 16 cannot be shared equally by 3 devices\n")
+    for process in (one, two):
+        _, said = process.communicate(timeout=200)
+        assert process.returncode == 0, said
+    assert "training on 2 devices\n" in said
+    assert "XLA is off: TensorFlow does not run it on several devices\n" in said
+    # Without synchronised statistics they differ by 0.6; TensorFlow rounds these coarsely.
+    assert_same_weights(tmp_path / "two", tmp_path / "one", 2e-2)
+
+
+@needs_jax
+def test_two_hosts_of_which_one_is_killed_go_on_to_the_weights_of_one(start, tmp_path):
+    more = ["--nb_epochs", "3", "--ema", "0.5"]
+    one = start(tmp_path / "one", *more, backend="jax")
+
+    def start_two(*resume):
+        hosts = two_hosts()
+        return [
+            start(tmp_path / f"host{n}", *more, "--hosts", hosts, "--host_number", str(n), *resume)
+            for n in range(2)
+        ]
+
+    first, second = start_two()
+    assert any(line.startswith("Epoch 2/") for line in second.stderr)
+    killed = time.monotonic()
+    second.kill()
+    _, said = first.communicate(timeout=60)
+    assert time.monotonic() - killed < 60
+    assert first.returncode == 2
+    assert said.splitlines()[-1] == f"train.py: error: {devices.LOST}"
+    assert (tmp_path / "host0" / "state_10_1.npz").exists()
+
+    for process in start_two("--resume"):
+        _, said = process.communicate(timeout=200)
+        assert process.returncode == 0, said
+        assert re.search("going on after epoch [12] of 3", said)
+    assert not list((tmp_path / "host1").iterdir())
+    assert one.wait(timeout=200) == 0
+    assert_same_weights(tmp_path / "host0", tmp_path / "one", 1e-3)
+
+
+HOST = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import command_line, devices
+
+@devices.together
+def main():
+    place = devices.join(1, tuple(sys.argv[2].split(",")), int(sys.argv[3]), 2)
+    devices.agree({"opt": sys.argv[4]}, place)
+    command_line.say("agreed")
+    while True:
+        devices.from_first(b"text" if place.first else b"", place)
+        time.sleep(0.01)
+
+command_line.run(main)
+"""
+
+
+@pytest.fixture
+def two_small_hosts(tmp_path):
+    """Start two hosts that meet, agree on a text, and talk without end, without a network."""
+    (tmp_path / "host.py").write_text(HOST)
+    started = []
+
+    def start_two(*texts):
+        hosts = two_hosts()
+        for number, text in enumerate(texts):
+            command = [sys.executable, tmp_path / "host.py", ROOT, hosts, str(number), text]
+            started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+        return started
+
+    yield start_two
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@needs_jax
+@pytest.mark.parametrize("victim, how", [(0, signal.SIGKILL), (1, signal.SIGTERM)])
+def test_host_that_is_ended_ends_the_other(two_small_hosts, victim, how):
+    both = two_small_hosts("sgd", "sgd")
+    for process in both:
+        assert any(line == "agreed\n" for line in process.stderr)
+    both[victim].send_signal(how)
+    _, said = both[1 - victim].communicate(timeout=60)
+    assert both[1 - victim].returncode == 2
+    assert said.splitlines()[-1] == f"host.py: error: {devices.LOST}"
+    both[victim].communicate(timeout=60)
+    assert both[victim].returncode == (130 if how == signal.SIGTERM else -9)
+
+
+@needs_jax
+def test_hosts_with_other_settings_are_one_line(two_small_hosts):
+    first, second = two_small_hosts("sgd", "adam")
+    _, said = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert said.splitlines()[-1] == (
+        "host.py: error: the first host does not agree: opt is sgd there"
+    )
+    _, said = first.communicate(timeout=60)
+    assert (first.returncode, said.splitlines()[-1]) == (2, f"host.py: error: {devices.LOST}")
