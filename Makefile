@@ -16,7 +16,7 @@ demo: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal
 
 .venv/installed: requirements.txt check_system.py
 	$(PYTHON) check_system.py

@@ -78,17 +78,23 @@ def join(devices, hosts, number, batch_size):
     Returns:
         `Devices`. Raises `UserError` where they are not there, or cannot share the batch.
     """
+    if devices != "all":
+        _shared(batch_size, devices * max(len(hosts), 1))
     if hosts:
         _meet(devices, hosts, number)
     if hosts or os.environ.get("KERAS_BACKEND") == "jax":
         count = _join_jax(devices, hosts)
     else:
         count = _join_tensorflow(devices)
-    if batch_size % count:
-        raise UserError(f"--batch_size {batch_size} cannot be shared equally by {count} devices")
+    _shared(batch_size, count)
     if count > 1:
         say(f"training on {count} devices" + (f" of {len(hosts)} hosts" if hosts else ""))
     return Devices(count, number or 0, max(len(hosts), 1))
+
+
+def _shared(batch_size, count):
+    if batch_size % count:
+        raise UserError(f"--batch_size {batch_size} cannot be shared equally by {count} devices")
 
 
 def _chosen(devices, there):

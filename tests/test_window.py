@@ -41,9 +41,20 @@ def pictures(tmp_path, astronaut):
     return folder
 
 
+ALONE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import window
+with window.Window("result") as shown:
+    while shown.show(np.full((300, 400, 3), 90, np.uint8), wait_for_key=True):
+        pass
+"""
+
+
 @pytest.fixture
-def demo(display, tiny_weights, tmp_path):
-    """Start demo.py on the screen; the function returns the process when its window is there."""
+def start(display, tmp_path):
+    """Start a process on the screen; the function returns it when its window is there."""
     started = []
     environment = {**os.environ, "DISPLAY": display}
 
@@ -55,7 +66,7 @@ def demo(display, tiny_weights, tmp_path):
 
     def start(*arguments):
         process = subprocess.Popen(
-            [sys.executable, ROOT / "demo.py", "--weight_file", tiny_weights[0], *arguments],
+            [sys.executable, *arguments],
             env=environment,
             cwd=tmp_path,
             stderr=subprocess.PIPE,
@@ -80,6 +91,16 @@ def demo(display, tiny_weights, tmp_path):
         process.kill()
         process.wait()
         process.stderr.close()
+
+
+@pytest.fixture
+def demo(start, tiny_weights):
+    """Start demo.py with options."""
+
+    def with_options(*options):
+        return start(ROOT / "demo.py", "--weight_file", tiny_weights[0], *options)
+
+    return with_options
 
 
 class ClientMessage(ctypes.Structure):
@@ -113,26 +134,29 @@ def ask_to_close(display, shown):
     x11.XCloseDisplay(server)
 
 
-def test_any_key_goes_to_the_next_picture_and_the_last_ends(demo, pictures):
+def test_any_key_goes_to_the_next_picture_and_the_last_ends(demo, start, pictures):
     process = demo("--image_dir", pictures)
-    demo.press("space")
+    start.press("space")
     time.sleep(1)
     assert process.poll() is None
-    demo.press("n")
+    start.press("n")
     assert process.wait(10) == 0, process.stderr.read()
     assert process.stderr.read() == ""
 
 
 @pytest.mark.parametrize("key", ["Escape", "q"])
-def test_escape_and_q_end_it(demo, pictures, key):
-    process = demo("--image_dir", pictures)
-    demo.press(key)
+def test_escape_and_q_end_it(start, key):
+    process = start("-c", ALONE, ROOT)
+    start.press("space")
+    time.sleep(0.3)
+    assert process.poll() is None
+    start.press(key)
     assert process.wait(10) == 0, process.stderr.read()
 
 
-def test_closing_the_window_ends_it(demo, display, pictures):
-    process = demo("--image_dir", pictures)
-    (shown,) = demo.xdotool("search", "--onlyvisible", "--name", "^result$")
+def test_closing_the_window_ends_it(start, display):
+    process = start("-c", ALONE, ROOT)
+    (shown,) = start.xdotool("search", "--onlyvisible", "--name", "^result$")
     ask_to_close(display, int(shown))
     assert process.wait(10) == 0, process.stderr.read()
 
