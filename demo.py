@@ -35,6 +35,11 @@ def get_args(argv=None):
         type=number_between(0, 10),
         help="margin around the face, in parts of its size; 0.4 in the original's weights",
     )
+    parser.add_argument(
+        "--interval",
+        action="store_true",
+        help="also say between what ages most such faces are, as in 34 (28-41)",
+    )
     folder = parser.add_argument_group("with --image_dir")
     folder.add_argument(
         "--output_dir",
@@ -65,6 +70,7 @@ def to_folder(args, paths, description, make_estimator):
         make_estimator,
         args.margin,
         args.cropped,
+        description.interval_factor if args.interval else None,
     )
     say(", ".join(f"{count} {what}" for what, count in counts.items()))
     say(f"annotated pictures and {', '.join(picture_folder.TABLES)} are in {args.output_dir}")
@@ -87,10 +93,12 @@ def to_window(args, paths, description, make_estimator):
     finder = None if args.cropped else faces.FaceFinder()
     cut = faces.Cut.of(description, args.margin)
 
+    interval = description.interval_factor if args.interval else None
+
     def annotated(frame):
         found, cuts = cut.examine(frame.image, finder)
         estimates = estimator(cuts)
-        labels = [drawing.label_of(*each) for each in zip(estimates.ages, estimates.males)]
+        labels = [drawing.label_of(*each) for each in estimates.answers(interval)]
         view, factor = window.view(frame.image) if paths else (frame.image, 1)
         boxes = [face.scaled(factor).inside(view) for face in found]
         return drawing.annotate(view, boxes, labels)
@@ -116,6 +124,11 @@ def main(argv=None):
     path = weights.find(args.weight_file)
     description, _ = weights.read(path)
     weights.require(description, path, args.depth, args.width)
+    if args.interval and description.interval_factor is None:
+        raise UserError(
+            f"--interval: {path} carries none: evaluate.py --keep_interval writes it, on labelled "
+            "faces that these weights were not trained on"
+        )
     warning = faces.contradiction(description, args.margin)
     if warning:
         say(warning)

@@ -14,9 +14,10 @@ def sex_of(male):
     return "M" if male >= 0.5 else "F"
 
 
-def label_of(age, male):
-    """The text on the picture: age in years and sex, as in "34, F"."""
-    return f"{age:.0f}, {sex_of(male)}"
+def label_of(age, male, low=None, high=None):
+    """The text on the picture: age in years and sex, as in "34, F" or "34 (28-41), F"."""
+    interval = "" if low is None else f" ({low:.0f}-{high:.0f})"
+    return f"{age:.0f}{interval}, {sex_of(male)}"
 
 
 def annotate(image, boxes, labels):

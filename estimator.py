@@ -32,6 +32,18 @@ class Estimates:
     def __len__(self):
         return len(self.ages)
 
+    def answers(self, factor=None):
+        """(age, probability of male) of each face; with a factor also the ends of its age interval.
+
+        Args:
+            factor: `weights.Description.interval_factor`.
+        """
+        if factor is None:
+            return list(zip(self.ages, self.males))
+        import evaluation
+
+        return list(zip(self.ages, self.males, *evaluation.interval(self, factor)))
+
     def of(self, chosen):
         """The estimates of some faces, chosen as in NumPy."""
         return Estimates(self.ages[chosen], self.males[chosen], self.age_probabilities[chosen])

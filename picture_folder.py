@@ -22,7 +22,16 @@ BATCH = 64  # faces that go through the network at once
 KEPT_FORMATS = (".jpg", ".jpeg", ".png")  # others are written as PNG, beside their old suffix
 
 
-def estimate_folder(folder, paths, output, description, make_estimator, margin=None, cropped=False):
+def estimate_folder(
+    folder,
+    paths,
+    output,
+    description,
+    make_estimator,
+    margin=None,
+    cropped=False,
+    interval=None,
+):
     """Estimate every face in pictures; write annotated pictures and the tables into a folder.
 
     Args:
@@ -34,14 +43,17 @@ def estimate_folder(folder, paths, output, description, make_estimator, margin=N
             other processes are at work.
         margin: of the cut, against what the weights say; None to go by them.
         cropped: the pictures are faces already.
+        interval: factor of the age intervals that are told too; None for none.
 
     Returns:
         Numbers of pictures, of faces, of pictures without a face, of unreadable pictures.
     """
     examine = _Examine(description, margin, cropped)
     ahead = 4 * (os.cpu_count() or 1) + 8
-    with processes.pool("spawn") as pool, _tables(output) as write_row:
-        job = _Job(pool, folder, _targets(paths, folder, output), make_estimator, write_row)
+    columns = COLUMNS + (["low", "high"] if interval is not None else [])
+    with processes.pool("spawn") as pool, _tables(output, columns) as write_row:
+        targets = _targets(paths, folder, output)
+        job = _Job(pool, folder, targets, make_estimator, write_row, interval)
         try:
             examined = in_order(pool, examine, paths, ahead)
             for path, future in progress(examined, len(paths), "pictures"):
@@ -61,12 +73,13 @@ def estimate_folder(folder, paths, output, description, make_estimator, margin=N
 class _Job:
     """Pictures on their way from the search for faces through the network to the tables."""
 
-    def __init__(self, pool, folder, targets, make_estimator, write_row):
+    def __init__(self, pool, folder, targets, make_estimator, write_row, interval):
         self.pool = pool
         self.folder = folder
         self.targets = targets
         self.make_estimator = make_estimator
         self.write_row = write_row
+        self.interval = interval
         self.counts = {"pictures": 0, "faces": 0, "without a face": 0, "unreadable": 0}
         self._estimator = None
         self._waiting = []
@@ -94,19 +107,19 @@ class _Job:
     def _estimate(self):
         cuts = [cut for _, _, cuts in self._waiting for cut in cuts]
         estimates = self._estimator(cuts)
-        answers = zip(estimates.ages, estimates.males)
+        answers = iter(estimates.answers(self.interval))
         for path, found, _ in self._waiting:
-            ages_and_males = list(itertools.islice(answers, len(found)))
-            self._report(path.relative_to(self.folder), found, ages_and_males)
+            own = list(itertools.islice(answers, len(found)))
+            self._report(path.relative_to(self.folder), found, own)
             boxes = [box for box, _ in found]
-            drawing = self.pool.submit(_draw, path, self.targets[path], boxes, ages_and_males)
+            drawing = self.pool.submit(_draw, path, self.targets[path], boxes, own)
             self._drawn.append(drawing)
         self._waiting.clear()
         while len(self._drawn) > BATCH:
             self._drawn.popleft().result()
 
-    def _report(self, name, found, ages_and_males):
-        for number, ((box, score), answer) in enumerate(zip(found, ages_and_males), 1):
+    def _report(self, name, found, answers):
+        for number, ((box, score), answer) in enumerate(zip(found, answers), 1):
             row = _row(name, number, box, score, *answer)
             self.write_row(row)
             result(_line(row))
@@ -117,7 +130,7 @@ class _Job:
 
 
 @contextlib.contextmanager
-def _tables(output):
+def _tables(output, columns):
     """Yield a function that writes a row to both tables; they get their names when complete."""
     output.mkdir(parents=True, exist_ok=True)
     parts = [output / f"{name}.part" for name in TABLES]
@@ -125,7 +138,7 @@ def _tables(output):
         open(parts[0], "w", newline="", encoding="utf-8", errors="surrogateescape") as table,
         open(parts[1], "w", encoding="utf-8") as lines,
     ):
-        writer = csv.DictWriter(table, COLUMNS)
+        writer = csv.DictWriter(table, columns)
         writer.writeheader()
 
         def write(row):
@@ -181,14 +194,14 @@ def _targets(paths, folder, output):
     return targets
 
 
-def _draw(path, target, boxes, ages_and_males):
+def _draw(path, target, boxes, answers):
     """Write the annotated picture: runs in another process."""
     import cv2
 
     from drawing import annotate, label_of
     from frames import read_picture
 
-    labels = [label_of(*answer) for answer in ages_and_males]
+    labels = [label_of(*answer) for answer in answers]
     image = annotate(read_picture(path), boxes, labels)
     target.parent.mkdir(parents=True, exist_ok=True)
     options = [cv2.IMWRITE_JPEG_QUALITY, 92] if target.suffix.lower() != ".png" else []
@@ -197,10 +210,11 @@ def _draw(path, target, boxes, ages_and_males):
         partial.write_bytes(encoded)
 
 
-def _row(name, number, box, score, age, male):
+def _row(name, number, box, score, age, male, low=None, high=None):
     from drawing import sex_of
 
     left, top, width, height = box
+    ends = {} if low is None else {"low": round(float(low)), "high": round(float(high))}
     return {
         "file": str(name),
         "face": number,
@@ -212,15 +226,17 @@ def _row(name, number, box, score, age, male):
         "age": round(float(age), 1),
         "gender": sex_of(male),
         "probability": round(float(max(male, 1 - male)), 3),
+        **ends,
     }
 
 
 def _line(row):
     score = "" if row["score"] is None else f"  score {row['score']:.2f}"
+    interval = f" ({row['low']}-{row['high']})" if "low" in row else ""
     return (
         f"{row['file']}  face {row['face']}  "
         f"box {row['left']} {row['top']} {row['width']} {row['height']}{score}  "
-        f"{row['gender']} {row['probability']:.2f}  age {row['age']}"
+        f"{row['gender']} {row['probability']:.2f}  age {row['age']}{interval}"
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT, write_chips
 
 import demo
+import weights
 from command_line import UserError
 
 
@@ -72,6 +73,22 @@ def test_cropped_pictures_need_no_detector(tmp_path, tiny_weights):
     rows = rows_of(tmp_path / "out")
     assert len(rows) == 5 and all(row["score"] == "" for row in rows)
     assert all((row["left"], row["width"]) == ("0", "48") for row in rows)
+
+
+def test_interval_of_the_weights_is_told_with_the_age(tmp_path, tiny_weights, capsys):
+    folder = str(write_chips(tmp_path / "chips", 3))
+    path = tmp_path / "weights.hdf5"
+    path.write_bytes(tiny_weights[0].read_bytes())
+    options = ["--image_dir", folder, "--weight_file", str(path), "--cropped", "--interval"]
+    options += ["--output_dir", str(tmp_path / "out")]
+    with pytest.raises(UserError, match="carries none: evaluate.py --keep_interval writes it"):
+        demo.main(options)
+    weights.keep_interval(path, 0.9, 1.5)
+    demo.main(options)
+    lines = capsys.readouterr().out.splitlines()
+    for row, line in zip(rows_of(tmp_path / "out"), lines):
+        assert int(row["low"]) < float(row["age"]) < int(row["high"])
+        assert line.endswith(f"age {row['age']} ({row['low']}-{row['high']})")
 
 
 def test_margin_against_the_weights_is_obeyed_with_a_warning(tmp_path, capsys, tiny_weights):

@@ -69,3 +69,7 @@ def test_picture_without_faces_is_a_copy():
 )
 def test_label_says_age_and_sex(age, male, text):
     assert drawing.label_of(age, male) == text
+
+
+def test_label_may_hold_an_interval():
+    assert drawing.label_of(34.4, 0.2, 27.6, 41.2) == "34 (28-41), F"
