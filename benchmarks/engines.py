@@ -35,7 +35,8 @@ def get_args(argv=None):
     parser.add_argument("--stem", type=int, choices=(1, 2), default=1)
     parser.add_argument("--pool", choices=("local", "global"), default="local")
     parser.add_argument("--batch_size", type=whole, default=64)
-    parser.add_argument("--steps", type=whole, default=8, help="in a measurement, after the first")
+    steps = number_between(3, 1000, int)
+    parser.add_argument("--steps", type=steps, default=8, help="in a measurement")
     parser.add_argument("--rounds", type=whole, default=3)
     parser.add_argument(
         "--bfloat16", action="store_true", help="also where the machine does not compute with it"
