@@ -116,7 +116,7 @@ class Checkpoints(keras.callbacks.Callback):
             val_age_mae=logs["val_pred_age_mae"],
             val_gender_accuracy=logs["val_pred_gender_accuracy"],
         )
-        with averaged(self.model):
+        with averaged(self.model):  # on all hosts: assigning to shared weights is a joint act
             if self.folder is None:
                 return
             path = self.folder / f"weights.{epoch + 1:02d}-{self.best:.2f}.hdf5"
@@ -180,13 +180,11 @@ class Record(keras.callbacks.Callback):
         self._write()
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._begun, self._done, self._first = time.perf_counter(), -1, None
+        self._begun, self._done = time.perf_counter(), -1
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.perf_counter()
-        if self._first is None:  # the first step waits for a graph to be made
-            self._first = batch
-        else:
+        if self._done >= 0:  # the first step waits for a graph to be made
             self._steps += batch - self._done
             self._seconds += now - self._begun
         self._begun, self._done = now, batch

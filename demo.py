@@ -60,7 +60,7 @@ def get_args(argv=None):
     return args
 
 
-def to_folder(args, paths, description, make_estimator):
+def to_folder(args, paths, description, make_estimator, interval):
     """Write annotated pictures and tables; print a line for each face."""
     counts = picture_folder.estimate_folder(
         args.image_dir,
@@ -70,13 +70,13 @@ def to_folder(args, paths, description, make_estimator):
         make_estimator,
         args.margin,
         args.cropped,
-        description.interval_factor if args.interval else None,
+        interval,
     )
     say(", ".join(f"{count} {what}" for what, count in counts.items()))
     say(f"annotated pictures and {', '.join(picture_folder.TABLES)} are in {args.output_dir}")
 
 
-def to_window(args, paths, description, make_estimator):
+def to_window(args, paths, description, make_estimator, interval):
     """Show frames with their estimates until the user ends it."""
     import window
 
@@ -92,8 +92,6 @@ def to_window(args, paths, description, make_estimator):
     estimator = make_estimator()
     finder = None if args.cropped else faces.FaceFinder()
     cut = faces.Cut.of(description, args.margin)
-
-    interval = description.interval_factor if args.interval else None
 
     def annotated(frame):
         found, cuts = cut.examine(frame.image, finder)
@@ -139,7 +137,8 @@ def main(argv=None):
         return Estimator(path)
 
     work = to_folder if args.output_dir else to_window
-    work(args, paths, description, make_estimator)
+    interval = description.interval_factor if args.interval else None
+    work(args, paths, description, make_estimator, interval)
 
 
 if __name__ == "__main__":

@@ -49,8 +49,10 @@ class Devices:
         return self.host, self.hosts
 
     def engine(self, asked):
-        """ "xla" or "plain", as these devices allow. Raises `UserError` where one was asked that
-        they do not."""
+        """The engine, "xla" or "plain", that these devices allow.
+
+        Raises `UserError` where the other was asked.
+        """
         import keras
 
         only = "xla" if keras.backend.backend() == "jax" else "plain"

@@ -7,12 +7,14 @@ checkpoints/history_DEPTH_WIDTH.h5, which plot_history.py draws.
 """
 
 import contextlib
+import dataclasses
 import os
 import shlex
 import sys
 from pathlib import Path
 
 import devices
+import engine
 from command_line import UserError, quiet_start, run, say
 from train_options import PRESET, get_args
 from wide_resnet import WideResNet
@@ -28,7 +30,6 @@ PLACES = (
     "hosts",
     "host_number",
 )
-WAY = ("engine", "precision", "steps_per_execution")
 
 
 def describe(args, argv, faces):
@@ -144,10 +145,6 @@ def choose_way(args, network, batches, found, place):
 
     On several devices nothing is timed: hosts might come to differ.
     """
-    import dataclasses
-
-    import engine
-
     if place.count > 1:
         way = engine.Way(
             place.engine(args.engine),
@@ -168,8 +165,8 @@ def choose_way(args, network, batches, found, place):
         )
         if args.steps_per_execution:
             way = dataclasses.replace(way, steps_per_execution=args.steps_per_execution)
-    for name in WAY:
-        setattr(args, name, getattr(way, name))
+    for name, value in vars(way).items():
+        setattr(args, name, value)
     return way
 
 
@@ -242,7 +239,7 @@ def main(argv=None):
         import keras
     import callbacks
 
-    content = state_path.read_bytes() if resume and place.first else b""
+    content = state_path.read_bytes() if resume and first else b""
     content = devices.from_first(content, place)
     found = callbacks.read_state(state_path, content) if resume else None
     batches, held = batches_of(args, faces, training, validation, place)
@@ -256,8 +253,8 @@ def main(argv=None):
     if start:
         say(weights.put(model, *start, network))
     watch = callbacks.Watch()
-    history = callbacks.History(folder / f"history_{name}.h5" if place.first else None)
-    kept = callbacks.Checkpoints(folder if place.first else None, describe(args, argv, faces))
+    history = callbacks.History(folder / f"history_{name}.h5" if first else None)
+    kept = callbacks.Checkpoints(folder if first else None, describe(args, argv, faces))
     settings = {k: str(v) for k, v in vars(args).items() if k not in PLACES}
     settings["pictures"] = len(training)
     devices.agree(settings, place)
@@ -267,10 +264,10 @@ def main(argv=None):
         batches.epoch = state.restore(model, *found)
         say(f"going on after epoch {batches.epoch} of {args.nb_epochs}")
     logs = [callbacks.tensorboard(folder / f"logs_{name}")] if args.tensorboard else []
-    followers = [watch, history, kept, *([record, *logs] if place.first else [])]
+    followers = [watch, history, kept, *([record, *logs] if first else [])]
     fit(model, batches, held, args.nb_epochs, followers, state)
     devices.agree_on_weights(model, place)
-    if not place.first:
+    if not first:
         return
     state_path.unlink()
     say(record.summary())
@@ -278,7 +275,5 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    import engine
-
     engine.keep_memory()
     run(main)

@@ -12,6 +12,7 @@ import appa_real
 import create_db_utkface
 from command_line import UserError, say
 from face_database import FaceDatabase
+from weights import MARGIN
 from wide_resnet import IMAGE_SIZE
 
 TERMS = {  # of a database's `db`: its name and what it may be used for
@@ -20,7 +21,6 @@ TERMS = {  # of a database's `db`: its name and what it may be used for
     "wiki": ("IMDB-WIKI (wiki)", "academic research only"),
     "appa-real": ("APPA-REAL", "research only"),
 }
-MARGIN = 0.4  # around the faces of APPA-REAL
 
 
 class Faces:

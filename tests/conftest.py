@@ -131,6 +131,14 @@ def write_chips(folder, count=40, size=48, seed=0):
     return folder
 
 
+def write_database(path, chips, size=32):
+    """The database of a folder of chips, with faces of ``size`` pixels."""
+    import create_db_utkface
+
+    create_db_utkface.main(["-i", str(chips), "-o", str(path), "--img_size", str(size)])
+    return path
+
+
 def write_appa_real(folder, count=10, size=48, parts=("train",)):
     """A tree like APPA-REAL's: noise, apparent ages from 20 up, real ones two years more."""
     import cv2

@@ -9,9 +9,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import ROOT, write_chips
+from conftest import ROOT, write_chips, write_database
 
-import create_db_utkface
 import devices
 import train
 import train_options
@@ -27,10 +26,7 @@ needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="
 @pytest.fixture(scope="module")
 def database(tmp_path_factory):
     folder = tmp_path_factory.mktemp("database")
-    write_chips(folder / "UTKFace", 80)
-    path = folder / "utk.mat"
-    create_db_utkface.main(["-i", str(folder / "UTKFace"), "-o", str(path), "--img_size", "32"])
-    return path
+    return write_database(folder / "utk.mat", write_chips(folder / "UTKFace", 80))
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from conftest import write_appa_real, write_chips
+from conftest import write_appa_real, write_chips, write_database
 
-import create_db_utkface
 import evaluate
 import weights
 from command_line import UserError
@@ -17,9 +16,7 @@ def chips(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def database(chips):
-    path = chips.parent / "utk.mat"
-    create_db_utkface.main(["-i", str(chips), "-o", str(path), "--img_size", "32"])
-    return path
+    return write_database(chips.parent / "utk.mat", chips)
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +132,7 @@ def test_suspects_are_listed_by_the_weights_of_all_folds(
 
 
 def test_mistakes_are_one_line(chips, database, tiny_weights, weight_file, tmp_path):
-    other = tmp_path / "utk16.mat"
-    create_db_utkface.main(["-i", str(chips), "-o", str(other), "--img_size", "16"])
+    other = write_database(tmp_path / "utk16.mat", chips, 16)
     for arguments, message in (
         (
             ["-i", other],

@@ -11,9 +11,8 @@ import time
 import numpy as np
 import pandas
 import pytest
-from conftest import ROOT, write_appa_real, write_chips
+from conftest import ROOT, write_appa_real, write_chips, write_database
 
-import create_db_utkface
 import train
 import weights
 from command_line import UserError
@@ -22,10 +21,7 @@ from command_line import UserError
 @pytest.fixture(scope="module")
 def database(tmp_path_factory):
     folder = tmp_path_factory.mktemp("database")
-    write_chips(folder / "UTKFace", 90)
-    path = folder / "utk.mat"
-    create_db_utkface.main(["-i", str(folder / "UTKFace"), "-o", str(path), "--img_size", "32"])
-    return path
+    return write_database(folder / "utk.mat", write_chips(folder / "UTKFace", 90))
 
 
 def tiny(database, output, *more):
@@ -173,8 +169,7 @@ def test_resume_without_a_run_is_one_line(database, tmp_path):
 
 def test_faces_of_a_size_the_network_cannot_take_are_one_line(tmp_path):
     chips = write_chips(tmp_path / "UTKFace", 60)
-    database = tmp_path / "odd.mat"
-    create_db_utkface.main(["-i", str(chips), "-o", str(database), "--img_size", "30"])
+    database = write_database(tmp_path / "odd.mat", chips, 30)
     with pytest.raises(UserError) as error:
         train.main(tiny(database, tmp_path / "out"))
     assert str(error.value) == (

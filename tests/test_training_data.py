@@ -2,9 +2,8 @@ import os
 
 import numpy as np
 import pytest
-from conftest import write_appa_real, write_chips
+from conftest import write_appa_real, write_chips, write_database
 
-import create_db_utkface
 from command_line import UserError
 from training_data import open_faces
 
@@ -14,11 +13,8 @@ def chips(tmp_path):
     return write_chips(tmp_path / "UTKFace", 30)
 
 
-def database_of(chips, size=32, *more):
-    path = chips.parent / f"utk_{size}.mat"
-    arguments = ["-i", str(chips), "-o", str(path), "--img_size", str(size), *more]
-    create_db_utkface.main(arguments)
-    return path
+def database_of(chips, size=32):
+    return write_database(chips.parent / f"utk_{size}.mat", chips, size)
 
 
 def test_folder_of_chips_is_as_good_as_its_database(chips, tmp_path, capsys):
