@@ -182,9 +182,16 @@ def _meet(devices, hosts, number):
     _abort["why"] = LOST
 
 
+def _take_stderr():
+    """Turn what else writes to stderr away, so that our line is the last; returns a new number."""
+    own = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    return own
+
+
 def _end_in_one_line(_):
     name = os.path.basename(sys.argv[0])
-    os.write(2, f"{name}: error: {_abort['why']}\n".encode())
+    os.write(_take_stderr(), f"{name}: error: {_abort['why']}\n".encode())
     os._exit(2)
 
 
@@ -237,6 +244,7 @@ def together(main):
             lost = isinstance(error, Exception) and any(sign in str(error) for sign in SIGNS)
             code = 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 2
             atexit.register(_leave, code)  # called before JAX's, which waits
+            sys.stderr = os.fdopen(_take_stderr(), "w")  # JAX's threads go on logging
             if lost:
                 raise UserError(LOST) from error
             raise
