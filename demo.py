@@ -1,144 +1,122 @@
 """Look at faces: the picture says the age and sex that the network sees in them.
 
     python3 demo.py                                          a window on the camera
+    python3 demo.py --source clip.mp4                        a window on a video
     python3 demo.py --image_dir pictures                     a window on a folder
     python3 demo.py --image_dir pictures --output_dir out    no window: pictures and tables
+    python3 demo.py --source clip.mp4 --output_dir out       no window: a video and tables
 
 In the window any key goes to the next picture; Escape, q or closing it ends.
 """
 
 from pathlib import Path
 
-import picture_folder
-from command_line import Parser, UserError, number_between, run, say
-from wide_resnet import DEPTH, WIDTH
+import face_options
+from command_line import Parser, UserError, run, say
 
 
 def get_args(argv=None):
     parser = Parser(
         description="Find faces and estimate their age and gender: in a window, or with "
-        "--output_dir as annotated pictures and tables."
+        "--output_dir as annotated pictures or video and tables."
     )
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--image_dir", type=Path, help="folder of pictures, instead of the camera")
-    source.add_argument("--source", help="camera index or video file (default: camera 0)")
-    network = parser.add_argument_group("network (each is known from the weights if left out)")
-    network.add_argument("--weight_file", help="weights, or the name of published ones")
-    for name, default in (("depth", DEPTH), ("width", WIDTH)):
-        network.add_argument(
-            f"--{name}",
-            type=number_between(1, 1000, int),
-            help=f"{name} of the network; {default} in the original's weights",
-        )
-    network.add_argument(
-        "--margin",
-        type=number_between(0, 10),
-        help="margin around the face, in parts of its size; 0.4 in the original's weights",
-    )
-    parser.add_argument(
-        "--interval",
-        action="store_true",
-        help="also say between what ages most such faces are, as in 34 (28-41)",
-    )
-    folder = parser.add_argument_group("with --image_dir")
-    folder.add_argument(
+    face_options.add(parser)
+    output = parser.add_argument_group("output")
+    output.add_argument(
         "--output_dir",
         type=Path,
-        help="write annotated pictures, results.csv and results.jsonl there; opens no window",
+        help="write annotated pictures or a video, results.csv and results.jsonl there",
     )
-    folder.add_argument("--overwrite", action="store_true", help="replace earlier results there")
-    folder.add_argument(
-        "--cropped", action="store_true", help="each picture is a face: do not look for any"
-    )
+    output.add_argument("--overwrite", action="store_true", help="replace earlier results there")
+    output.add_argument("--window", action="store_true", help="open a window all the same")
     args = parser.parse_args(argv)
-    if args.image_dir is None and (args.output_dir or args.cropped):
-        parser.error(f"{'--output_dir' if args.output_dir else '--cropped'} needs --image_dir")
+    face_options.check(parser, args)
     if args.overwrite and not args.output_dir:
         parser.error("--overwrite needs --output_dir")
-    if args.cropped and args.margin is not None:
-        parser.error("--cropped and --margin exclude each other: nothing is cut")
     return args
 
 
-def to_folder(args, paths, description, make_estimator, interval):
+def folder_to_files(args, sight):
     """Write annotated pictures and tables; print a line for each face."""
-    counts = picture_folder.estimate_folder(
-        args.image_dir,
-        paths,
-        args.output_dir,
-        description,
-        make_estimator,
-        args.margin,
-        args.cropped,
-        interval,
-    )
+    import picture_folder
+    import results
+
+    counts = picture_folder.estimate_folder(args.image_dir, sight.paths, args.output_dir, sight.job)
     say(", ".join(f"{count} {what}" for what, count in counts.items()))
-    say(f"annotated pictures and {', '.join(picture_folder.TABLES)} are in {args.output_dir}")
+    say(f"annotated pictures and {', '.join(results.TABLES)} are in {args.output_dir}")
 
 
-def to_window(args, paths, description, make_estimator, interval):
-    """Show frames with their estimates until the user ends it."""
+def to_window(args, sight):
+    """Show pictures, or the frames of a camera or video, until the user ends it."""
+    import analyst
+    import drawing
     import window
 
-    window.require_display()
+    pictures = sight.paths is not None
+    with analyst.Analyst(sight.job) as asked:
+        if pictures:
+            asked.wait()
+        each = None
+        with window.Window("result") as screen:
+            for each in face_options.shown(args, sight, asked, every_frame=False):
+                picture = drawing.annotated(each, window.VIEW if pictures else None)
+                if screen.show(picture, wait_for_key=pictures) is None:
+                    break
+        if each is None:
+            raise UserError(f"--image_dir {args.image_dir}: none of its pictures can be read")
+
+
+def video_to_files(args, sight):
+    """Write an annotated video and tables, with a window beside if that is wanted."""
+    import contextlib
+
+    import analyst
     import drawing
-    import faces
     import frames
+    import recording
+    import results
+    import window
 
-    source = frames.pictures(paths, args.image_dir) if paths else frames.video(args.source or "0")
-    first = next(source, None)
-    if first is None:
-        raise UserError(f"--image_dir {args.image_dir}: none of its pictures can be read")
-    estimator = make_estimator()
-    finder = None if args.cropped else faces.FaceFinder()
-    cut = faces.Cut.of(description, args.margin)
-
-    def annotated(frame):
-        found, cuts = cut.examine(frame.image, finder)
-        estimates = estimator(cuts)
-        labels = [drawing.label_of(*each) for each in estimates.answers(interval)]
-        view, factor = window.view(frame.image) if paths else (frame.image, 1)
-        boxes = [face.scaled(factor).inside(view) for face in found]
-        return drawing.annotate(view, boxes, labels)
-
-    with window.Window("result") as shown:
-        frame = first
-        while frame is not None and shown.show(annotated(frame), wait_for_key=bool(paths)):
-            frame = next(source, None)
-    source.close()
+    source = args.source or "0"
+    live = args.window or frames.is_camera(source)
+    rate = frames.rate_of(source)
+    shown = window.Window("result") if args.window else contextlib.nullcontext()
+    with (
+        analyst.Analyst(sight.job) as asked,
+        recording.open_recording(args.output_dir, rate, sight.job.interval, not live) as record,
+        shown as screen,
+    ):
+        try:
+            for each in face_options.shown(args, sight, asked, every_frame=not live):
+                picture = drawing.annotated(each)
+                if asked.ready and each.frame.number:
+                    record.add(each, picture)
+                if screen is not None and screen.show(picture) is None:
+                    break
+        except KeyboardInterrupt:
+            say("stopped: what there is so far is kept")
+    say(", ".join(f"{count} {what}" for what, count in record.counts.items()))
+    say(f"{recording.VIDEO} and {', '.join(results.TABLES)} are in {args.output_dir}")
 
 
 def main(argv=None):
     args = get_args(argv)
     if args.output_dir:
-        picture_folder.refuse_existing(args.output_dir, args.overwrite)
-    import faces
-    import frames
-    import weights
+        import results
 
-    paths = None
-    if args.image_dir is not None:
-        paths = frames.list_pictures(args.image_dir, but_not=args.output_dir)
-    path = weights.find(args.weight_file)
-    description, _ = weights.read(path)
-    weights.require(description, path, args.depth, args.width)
-    if args.interval and description.interval_factor is None:
-        raise UserError(
-            f"--interval: {path} carries none: evaluate.py --keep_interval writes it, on labelled "
-            "faces that these weights were not trained on"
-        )
-    warning = faces.contradiction(description, args.margin)
-    if warning:
-        say(warning)
+        results.refuse_existing(args.output_dir, args.overwrite)
+    sight = face_options.open_sight(args, but_not=args.output_dir)
+    if args.window or not args.output_dir:
+        import window
 
-    def make_estimator():
-        from estimator import Estimator
-
-        return Estimator(path)
-
-    work = to_folder if args.output_dir else to_window
-    interval = description.interval_factor if args.interval else None
-    work(args, paths, description, make_estimator, interval)
+        window.require_display("--output_dir OUT writes files instead, and needs none")
+    if not args.output_dir:
+        return to_window(args, sight)
+    if sight.paths is None:
+        return video_to_files(args, sight)
+    folder_to_files(args, sight)
+    if args.window:
+        to_window(args, sight)
 
 
 if __name__ == "__main__":

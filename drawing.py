@@ -64,6 +64,35 @@ def annotate(image, boxes, labels):
     return _with_strip(image, homeless, min(letters)) if homeless else image
 
 
+def annotated(shown, longer=None, message=None):
+    """What there is to see of a `live.Shown`: a new picture.
+
+    Args:
+        shown: the frame and the faces in it.
+        longer: its longer side in pixels; None for that of the frame.
+        message: a line at its foot; None for its own, if it has one.
+    """
+    image = shown.frame.image
+    factor = longer / max(image.shape[:2]) if longer else 1
+    if factor != 1:
+        image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    boxes = [seen.face.scaled(factor).inside(image) for seen in shown.seen]
+    picture = annotate(image, boxes, [label_of(*seen.answer) for seen in shown.seen])
+    if message or shown.message:
+        banner(picture, message or shown.message)
+    return picture
+
+
+def banner(image, text):
+    """Write a line of text across the foot of a picture, in place."""
+    height, width = image.shape[:2]
+    letter = min(max(9, height // 32), max(6, FONT_HEIGHT * width // (20 * max(len(text), 1))))
+    top = height - 3 * letter
+    cv2.rectangle(image, (0, top), (width - 1, height - 1), (0, 0, 0), cv2.FILLED)
+    foot = (letter, height - letter)
+    cv2.putText(image, text, foot, FONT, letter / FONT_HEIGHT, TEXT, 1, cv2.LINE_AA)
+
+
 def _letter(box, shorter):
     """Height of a face's letters: an eighth of the face, in a picture's reasonable bounds."""
     return min(max(box[2] // 8, 9, shorter // 100), max(9, shorter // 20))

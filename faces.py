@@ -17,6 +17,9 @@ from command_line import UserError
 VIEW = 2560  # longer side, in pixels, of the view in which faces are sought: 80 pixels are enough
 ENLARGE = 2  # a small picture is enlarged this much at most
 SURE = 0.5  # a detection with this score needs no second opinion
+AROUND = 1.0  # of a face's width to each of its sides is searched for it in the next frame,
+NEAR_SIZE = 100  # at such a scale that it is so many pixels wide
+SAME = 0.3  # of their area is shared by two boxes of one face
 STEADY = 0.065  # parts of the box's width; see `FaceFinder.steadiness`
 CHIP = 200  # side of an aligned chip before the resize, as UTKFace's
 PADDING = 0.2  # of a chip: with it get_face_chip gives back UTKFace's own cuts
@@ -38,6 +41,17 @@ class Face:
         numbers = (self.left, self.top, self.width, self.height)
         return Face(*(round(number * factor) for number in numbers), self.score)
 
+    def moved(self, right, down):
+        """The same face in a picture that begins so many pixels further left and up."""
+        return dataclasses.replace(self, left=self.left + right, top=self.top + down)
+
+    def overlap(self, other):
+        """Area of what two boxes share, in parts of what they cover together."""
+        across = min(self.left + self.width, other.left + other.width) - max(self.left, other.left)
+        down = min(self.top + self.height, other.top + other.height) - max(self.top, other.top)
+        shared = max(across, 0) * max(down, 0)
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
     def inside(self, image):
         """The part of the box that lies in ``image``: (left, top, width, height)."""
         height, width = image.shape[:2]
@@ -53,20 +67,20 @@ class Face:
         )
 
 
+def _model(name):
+    """Path of a file of the package face_recognition_models, which is not imported for it."""
+    package = importlib.util.find_spec("face_recognition_models")
+    if package is None:
+        raise UserError("face_recognition_models is not installed: pip install -r requirements.txt")
+    return str(Path(package.submodule_search_locations[0]) / "models" / name)
+
+
 class FaceFinder:
     """The detector and the landmark predictor; 0.5 s to make, so make it once."""
 
     def __init__(self):
-        package = importlib.util.find_spec("face_recognition_models")
-        if package is None:
-            raise UserError(
-                "face_recognition_models is not installed: pip install -r requirements.txt"
-            )
-        models = Path(package.submodule_search_locations[0]) / "models"
         self._detector = dlib.get_frontal_face_detector()
-        self._landmarks = dlib.shape_predictor(
-            str(models / "shape_predictor_68_face_landmarks.dat")
-        )
+        self._landmarks = dlib.shape_predictor(_model("shape_predictor_68_face_landmarks.dat"))
 
     def find(self, image):
         """Find the faces in a picture (H, W, 3) uint8 BGR.
@@ -74,8 +88,11 @@ class FaceFinder:
         Returns:
             A list of `Face`, from left to right.
         """
-        longer = max(image.shape[:2])
-        factor = min(VIEW / longer, ENLARGE)
+        found = self._search(image, min(VIEW / max(image.shape[:2]), ENLARGE))
+        return sorted(found, key=lambda face: (face.left, face.top))
+
+    def _search(self, image, factor):
+        """The faces that the detector finds in a picture at ``factor`` times its size."""
         view = cv2.resize(
             image,
             None,
@@ -91,7 +108,31 @@ class FaceFinder:
                 continue
             face = Face(box.left(), box.top(), box.width(), box.height(), round(score, 3))
             faces.append(face.scaled(1 / factor))
-        return sorted(faces, key=lambda face: (face.left, face.top))
+        return faces
+
+    def find_near(self, image, known):
+        """Find faces again that were found in the frame before: faster than to search all of it.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            known: list of `Face`, where they were.
+
+        Returns:
+            A list of `Face` like that of `find`.
+        """
+        height, width = image.shape[:2]
+        found = []
+        for face in known:
+            reach = int(AROUND * face.width)
+            left, top = max(face.left - reach, 0), max(face.top - reach, 0)
+            right = min(face.left + face.width + reach, width)
+            bottom = min(face.top + face.height + reach, height)
+            if right <= left or bottom <= top:
+                continue
+            factor = NEAR_SIZE / face.width
+            around = self._search(image[top:bottom, left:right], factor)
+            found += [each.moved(left, top) for each in around]
+        return sorted(_once(found), key=lambda face: (face.left, face.top))
 
     def steadiness(self, rgb, box):
         """How far the landmarks wander when the box is moved a little, in parts of its width.
@@ -135,6 +176,31 @@ class FaceFinder:
         chip = dlib.get_face_chip(around, shape, size=CHIP, padding=PADDING)
         chip = cv2.resize(chip, (size, size), interpolation=FILTERS[resize])
         return cv2.cvtColor(chip, cv2.COLOR_RGB2BGR)
+
+
+class Embedder:
+    """The 128 numbers by which dlib's network knows a person again, as face_recognition gives."""
+
+    def __init__(self):
+        self._landmarks = dlib.shape_predictor(_model("shape_predictor_5_face_landmarks.dat"))
+        self._network = dlib.face_recognition_model_v1(
+            _model("dlib_face_recognition_resnet_model_v1.dat")
+        )
+
+    def __call__(self, image, found):
+        """List of N lists of 128 numbers of N `Face` in a picture (H, W, 3) uint8 BGR."""
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        shapes = [self._landmarks(rgb, face.rectangle()) for face in found]
+        return [list(self._network.compute_face_descriptor(rgb, shape)) for shape in shapes]
+
+
+def _once(found):
+    """Faces without those that overlap a better one: searches beside each other see the same."""
+    kept = []
+    for face in sorted(found, key=lambda face: -face.score):
+        if all(face.overlap(other) < SAME for other in kept):
+            kept.append(face)
+    return kept
 
 
 def with_margin(image, face, margin, size, resize="linear", beyond=False):
@@ -196,12 +262,13 @@ class Cut:
             crop = "margin"
         return cls(crop, margin, description.image_size, description.resize)
 
-    def examine(self, image, finder):
+    def examine(self, image, finder, near=None):
         """Find the faces of a picture and cut them.
 
         Args:
             image: (H, W, 3) uint8 BGR.
             finder: a `FaceFinder`; None where the picture is a face already.
+            near: list of `Face` that alone are looked for, near where they were; None for all.
 
         Returns:
             (list of N `Face`, (N, size, size, 3) uint8 BGR).
@@ -209,7 +276,7 @@ class Cut:
         if finder is None:
             height, width = image.shape[:2]
             return [Face(0, 0, width, height)], whole(image, self.size, self.resize)[None]
-        found = finder.find(image)
+        found = finder.find(image) if near is None else finder.find_near(image, near)
         return found, self.faces(finder, image, found)
 
     def faces(self, finder, image, found):

@@ -1,6 +1,7 @@
 """Cameras, video files and picture folders become frames: one iterator, one yield shape."""
 
 import collections
+import time
 from pathlib import Path
 
 import cv2
@@ -8,8 +9,14 @@ import numpy as np
 
 from command_line import UserError, say
 
-Frame = collections.namedtuple("Frame", "name image")
-Frame.__doc__ = "A picture (H, W, 3) uint8 BGR with the name that results are reported under."
+USUAL = 30.0  # frames a second
+
+Frame = collections.namedtuple("Frame", "name image number time")
+Frame.__doc__ = """A picture with what it is called and when it was.
+
+name: what results are reported under. image: (H, W, 3) uint8 BGR. number: from 1. time: seconds
+since 1970 at which it was read; of a video file, those at which it began, and its place in it.
+"""
 
 SUFFIXES = set("avif bmp dib exr gif hdr jp2 jpe jpeg jpg pbm pfm pgm pic png".split())  # noqa: SIM905
 SUFFIXES |= set("pnm ppm pxm ras sr tif tiff webp".split())  # noqa: SIM905
@@ -85,12 +92,27 @@ def decode_picture(data):
 
 def pictures(paths, folder):
     """Yield a `Frame` for each picture, named relative to ``folder``; say which are skipped."""
-    for path in paths:
+    for number, path in enumerate(paths, 1):
         name = str(path.relative_to(folder))
         try:
-            yield Frame(name, read_picture(path))
+            yield Frame(name, read_picture(path), number, time.time())
         except UnreadablePicture as error:
             say(f"skipped {name}: {error}")
+
+
+def is_camera(source):
+    """Whether a source is a camera's index, and not the path of a video file."""
+    return str(source).isdigit()
+
+
+def rate_of(source):
+    """Frames a second of a video file; `USUAL` of a camera, or where the file does not say."""
+    if is_camera(source):
+        return USUAL
+    capture = cv2.VideoCapture(str(source))
+    found = capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return found if 1 <= found <= 240 else USUAL
 
 
 def video(source):
@@ -98,31 +120,35 @@ def video(source):
 
     Raises `UserError` where it cannot be opened.
     """
-    is_camera = str(source).isdigit()
-    if not is_camera and not Path(source).is_file():
+    camera = is_camera(source)
+    if not camera and not Path(source).is_file():
         raise UserError(f"--source {source} does not exist: give a camera index or a video file")
-    capture = cv2.VideoCapture(int(source) if is_camera else str(source))
+    capture = cv2.VideoCapture(int(source) if camera else str(source))
     try:
         if not capture.isOpened():
             raise UserError(
                 f"no camera {source}: connect one, give its index with --source, or use "
                 "--image_dir with a folder of pictures"
-                if is_camera
+                if camera
                 else f"--source {source} is not a video that OpenCV can read"
             )
-        if is_camera:
+        if camera:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, 640)
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, 480)
-        number = 0
+        pace = rate_of(source)
+        number, begun = 0, time.time()
         while True:
             whole, image = capture.read()
             if not whole:
-                if is_camera:
+                if camera:
                     raise UserError(f"camera {source} gives no more pictures: connect it again")
                 if not number:
                     raise UserError(f"--source {source} holds no frame that OpenCV can read")
                 return
             number += 1
-            yield Frame(f"camera {source}" if is_camera else f"frame {number}", image)
+            if camera:
+                yield Frame(f"camera {source}", image, number, time.time())
+            else:
+                yield Frame(f"frame {number}", image, number, begun + (number - 1) / pace)
     finally:
         capture.release()

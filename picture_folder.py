@@ -5,81 +5,60 @@ on batches of faces across pictures. Memory does not grow with the number of pic
 """
 
 import collections
-import contextlib
-import csv
 import itertools
-import json
 import os
-from pathlib import Path
 
 import processes
+import results
 from command_line import UserError, in_order, progress, result, say, whole_file
 
-TABLES = ("results.csv", "results.jsonl")
-COLUMNS = ["file", "face", "left", "top", "width", "height"]
-COLUMNS += ["score", "age", "gender", "probability"]  # score: the detector's
 BATCH = 64  # faces that go through the network at once
 KEPT_FORMATS = (".jpg", ".jpeg", ".png")  # others are written as PNG, beside their old suffix
 
 
-def estimate_folder(
-    folder,
-    paths,
-    output,
-    description,
-    make_estimator,
-    margin=None,
-    cropped=False,
-    interval=None,
-):
+def estimate_folder(folder, paths, output, job):
     """Estimate every face in pictures; write annotated pictures and the tables into a folder.
 
     Args:
         folder: the folder that ``paths`` are relative to.
         paths: the pictures.
         output: folder for what is written.
-        description: `weights.Description` of the weights.
-        make_estimator: function that returns the `estimator.Estimator`; it is called when the
-            other processes are at work.
-        margin: of the cut, against what the weights say; None to go by them.
-        cropped: the pictures are faces already.
-        interval: factor of the age intervals that are told too; None for none.
+        job: `analyst.Job`: the weights, and how faces are cut.
 
     Returns:
         Numbers of pictures, of faces, of pictures without a face, of unreadable pictures.
     """
-    examine = _Examine(description, margin, cropped)
+    examine = _Examine(job.cut, job.cropped)
     ahead = 4 * (os.cpu_count() or 1) + 8
-    columns = COLUMNS + (["low", "high"] if interval is not None else [])
-    with processes.pool("spawn") as pool, _tables(output, columns) as write_row:
+    columns = results.columns(["file", "face"], job.interval)
+    with processes.pool("spawn") as pool, results.tables(output, columns) as write_row:
         targets = _targets(paths, folder, output)
-        job = _Job(pool, folder, targets, make_estimator, write_row, interval)
+        work = _Work(pool, folder, targets, job, write_row)
         try:
             examined = in_order(pool, examine, paths, ahead)
             for path, future in progress(examined, len(paths), "pictures"):
-                job.add(path, *future.result())
-            job.finish()
-            if job.counts["unreadable"] == len(paths):
+                work.add(path, *future.result())
+            work.finish()
+            if work.counts["unreadable"] == len(paths):
                 raise UserError(f"--image_dir {folder}: none of its pictures can be read")
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"stopped after {job.counts['pictures']} of {len(paths)} pictures: what was "
-                f"finished is in {output}, its rows in {TABLES[0]}.part; the same command starts "
-                "again"
+                f"stopped after {work.counts['pictures']} of {len(paths)} pictures: what was "
+                f"finished is in {output}, its rows in {results.TABLES[0]}.part; the same command "
+                "starts again"
             ) from None
-    return job.counts
+    return work.counts
 
 
-class _Job:
+class _Work:
     """Pictures on their way from the search for faces through the network to the tables."""
 
-    def __init__(self, pool, folder, targets, make_estimator, write_row, interval):
+    def __init__(self, pool, folder, targets, job, write_row):
         self.pool = pool
         self.folder = folder
         self.targets = targets
-        self.make_estimator = make_estimator
+        self.job = job
         self.write_row = write_row
-        self.interval = interval
         self.counts = {"pictures": 0, "faces": 0, "without a face": 0, "unreadable": 0}
         self._estimator = None
         self._waiting = []
@@ -87,8 +66,10 @@ class _Job:
 
     def add(self, path, found, cuts, problem):
         """Take a picture that was examined; send a full batch of faces through the network."""
-        if self._estimator is None:
-            self._estimator = self.make_estimator()
+        if self._estimator is None:  # when the other processes are at work
+            from estimator import Estimator
+
+            self._estimator = Estimator(self.job.weight_file)
         self.counts["pictures"] += 1
         if problem:
             self.counts["unreadable"] += 1
@@ -107,7 +88,7 @@ class _Job:
     def _estimate(self):
         cuts = [cut for _, _, cuts in self._waiting for cut in cuts]
         estimates = self._estimator(cuts)
-        answers = iter(estimates.answers(self.interval))
+        answers = iter(self.job.answers(estimates))
         for path, found, _ in self._waiting:
             own = list(itertools.islice(answers, len(found)))
             self._report(path.relative_to(self.folder), found, own)
@@ -120,39 +101,13 @@ class _Job:
 
     def _report(self, name, found, answers):
         for number, ((box, score), answer) in enumerate(zip(found, answers), 1):
-            row = _row(name, number, box, score, *answer)
+            row = results.row({"file": str(name), "face": number}, box, score, *answer)
             self.write_row(row)
-            result(_line(row))
+            result(results.line(f"{name}  face {number}", row))
         if not found:
             result(f"{name}  no face")
             self.counts["without a face"] += 1
         self.counts["faces"] += len(found)
-
-
-@contextlib.contextmanager
-def _tables(output, columns):
-    """Yield a function that writes a row to both tables; they get their names when complete."""
-    output.mkdir(parents=True, exist_ok=True)
-    parts = [output / f"{name}.part" for name in TABLES]
-    with (
-        open(parts[0], "w", newline="", encoding="utf-8", errors="surrogateescape") as table,
-        open(parts[1], "w", encoding="utf-8") as lines,
-    ):
-        writer = csv.DictWriter(table, columns)
-        writer.writeheader()
-
-        def write(row):
-            writer.writerow(row)
-            lines.write(json.dumps(row) + "\n")
-
-        try:
-            yield write
-        except UserError:
-            for part in parts:
-                part.unlink()
-            raise
-    for part, name in zip(parts, TABLES):
-        os.replace(part, output / name)
 
 
 class _Examine:
@@ -160,14 +115,12 @@ class _Examine:
 
     finder = None  # made once in each process
 
-    def __init__(self, description, margin, cropped):
-        self.description = description
-        self.margin = margin
+    def __init__(self, cut, cropped):
+        self.cut = cut
         self.cropped = cropped
 
     def __call__(self, path):
         """Return ([(box inside the picture, score)], cuts (N, S, S, 3), problem or None)."""
-        import faces
         from frames import UnreadablePicture, read_picture
 
         try:
@@ -175,8 +128,10 @@ class _Examine:
         except UnreadablePicture as error:
             return [], [], str(error)
         if _Examine.finder is None and not self.cropped:
+            import faces
+
             _Examine.finder = faces.FaceFinder()
-        found, cuts = faces.Cut.of(self.description, self.margin).examine(image, self.finder)
+        found, cuts = self.cut.examine(image, self.finder)
         return [(face.inside(image), face.score) for face in found], cuts, None
 
 
@@ -208,45 +163,3 @@ def _draw(path, target, boxes, answers):
     encoded = cv2.imencode(target.suffix.lower(), image, options)[1]
     with whole_file(target) as partial:
         partial.write_bytes(encoded)
-
-
-def _row(name, number, box, score, age, male, low=None, high=None):
-    from drawing import sex_of
-
-    left, top, width, height = box
-    ends = {} if low is None else {"low": round(float(low)), "high": round(float(high))}
-    return {
-        "file": str(name),
-        "face": number,
-        "left": left,
-        "top": top,
-        "width": width,
-        "height": height,
-        "score": score,
-        "age": round(float(age), 1),
-        "gender": sex_of(male),
-        "probability": round(float(max(male, 1 - male)), 3),
-        **ends,
-    }
-
-
-def _line(row):
-    score = "" if row["score"] is None else f"  score {row['score']:.2f}"
-    interval = f" ({row['low']}-{row['high']})" if "low" in row else ""
-    return (
-        f"{row['file']}  face {row['face']}  "
-        f"box {row['left']} {row['top']} {row['width']} {row['height']}{score}  "
-        f"{row['gender']} {row['probability']:.2f}  age {row['age']}{interval}"
-    )
-
-
-def refuse_existing(output, overwrite):
-    """Raise `UserError` where a folder holds earlier results and they are not to be replaced."""
-    if Path(output).exists() and not Path(output).is_dir():
-        raise UserError(f"--output_dir {output} is a file: give a folder")
-    held = [name for name in TABLES if (Path(output) / name).exists()]
-    if held and not overwrite:
-        raise UserError(
-            f"--output_dir {output} holds {held[0]}: add --overwrite to replace it, or give "
-            "another folder"
-        )

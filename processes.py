@@ -25,7 +25,7 @@ def pool(start_method):
     executor = ProcessPoolExecutor(
         cores,
         mp_context=multiprocessing.get_context(start_method),
-        initializer=_end_with,
+        initializer=end_with,
         initargs=(os.getpid(),),
     )
     # What is ignored here is ignored in processes started from here, from their first moment.
@@ -43,7 +43,7 @@ def pool(start_method):
         executor.shutdown(cancel_futures=True)
 
 
-def _end_with(parent):
+def end_with(parent):
     """Let this process be killed when its parent ends, even by kill -9 (Linux)."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG

@@ -8,29 +8,19 @@ from command_line import UserError
 
 VIEW = 640  # longer side, in pixels, of a folder's pictures in the window
 ENDING_KEYS = (27, ord("q"))  # Escape, q
-NO_DISPLAY = (
-    "no display to open a window on: use --image_dir DIR --output_dir OUT, which needs none"
-)
+NO_KEY = -1
 
 
-def require_display():
-    """Raise `UserError` where no window can be opened.
+def require_display(otherwise):
+    """Raise `UserError` where no window can be opened, which ends with what to do ``otherwise``.
 
     Qt ends the whole process where it finds no display, so a child process tries first.
     """
     if not os.environ.get("DISPLAY"):
-        raise UserError(NO_DISPLAY)
+        raise UserError(f"no display to open a window on: {otherwise}")
     trial = "import cv2; cv2.namedWindow('trial'); cv2.waitKey(1)"
     if subprocess.run([sys.executable, "-c", trial], capture_output=True).returncode:
-        raise UserError(NO_DISPLAY)
-
-
-def view(image):
-    """A picture at `VIEW` pixels on its longer side, and the factor that made it so."""
-    import cv2
-
-    factor = VIEW / max(image.shape[:2])
-    return cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), factor
+        raise UserError(f"no display to open a window on: {otherwise}")
 
 
 class Window:
@@ -50,23 +40,23 @@ class Window:
 
         cv2.destroyAllWindows()
 
-    def show(self, image, wait_for_key):
+    def show(self, image, wait_for_key=False):
         """Show a picture, until a key is pressed if ``wait_for_key``.
 
         Returns:
-            False where the user ended it, with Escape, q or by closing the window.
+            The key's character code, `NO_KEY` where there was none; None where the user ended it,
+            with Escape, q or by closing the window.
         """
         import cv2
 
         cv2.imshow(self.title, image)
         while True:
-            key = cv2.waitKey(30)
-            if key & 0xFF in ENDING_KEYS and key != -1:
-                return False
-            if not self._is_open():
-                return False
-            if key != -1 or not wait_for_key:
-                return True
+            key = cv2.waitKey(30 if wait_for_key else 1)
+            key = key if key == NO_KEY else key & 0xFF
+            if key in ENDING_KEYS or not self._is_open():
+                return None
+            if key != NO_KEY or not wait_for_key:
+                return key
 
     def _is_open(self):
         import cv2

@@ -3,10 +3,12 @@
 import http.server
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +141,18 @@ def write_database(path, chips, size=32):
     return path
 
 
+def write_video(path, picture, count, rate=10):
+    """A video (MJPG in .avi) of one picture, its size; it moves a pixel with each frame."""
+    import cv2
+
+    size = picture.shape[1::-1]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate, size)
+    for number in range(count):
+        writer.write(np.roll(picture, number, 1))
+    writer.release()
+    return path
+
+
 def write_appa_real(folder, count=10, size=48, parts=("train",)):
     """A tree like APPA-REAL's: noise, apparent ages from 20 up, real ones two years more."""
     import cv2
@@ -154,3 +168,62 @@ def write_appa_real(folder, count=10, size=48, parts=("train",)):
             lines.append(f"{name},38,{20.2 + number},4.5,{22 + number}")
         (folder / f"gt_avg_{part}.csv").write_text("\n".join(lines) + "\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def display():
+    """A screen of its own, made by Xvfb."""
+    if not shutil.which("Xvfb") or not shutil.which("xdotool"):
+        pytest.skip("Xvfb and xdotool are not installed: apt-get install xvfb xdotool")
+    reader, writer = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), "-noreset", "-screen", "0", "1024x768x24"],
+        pass_fds=[writer],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    with os.fdopen(reader) as number:
+        yield f":{number.readline().strip()}"
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture
+def start(display, tmp_path):
+    """Start a process on the screen; the function returns it when its window is there."""
+    started = []
+    environment = {**os.environ, "DISPLAY": display}
+
+    def xdotool(*arguments):
+        done = subprocess.run(
+            ["xdotool", *arguments], env=environment, capture_output=True, text=True
+        )
+        return done.stdout.split()
+
+    def start(*arguments):
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env=environment,
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        deadline = time.monotonic() + 60
+        while not xdotool("search", "--onlyvisible", "--name", "^result$"):
+            assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+            time.sleep(0.1)
+        time.sleep(0.5)
+        return process
+
+    def press(key):
+        (shown,) = xdotool("search", "--onlyvisible", "--name", "^result$")
+        xdotool("windowfocus", shown)
+        xdotool("key", key)
+
+    start.press, start.xdotool = press, xdotool
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stderr.close()

@@ -119,6 +119,8 @@ def test_video_gives_its_frames(tmp_path, picture):
     writer.release()
     shown = list(frames.video(path))
     assert [frame.name for frame in shown] == [f"frame {number}" for number in range(1, 6)]
+    assert [frame.number for frame in shown] == [*range(1, 6)]
+    np.testing.assert_allclose(np.diff([frame.time for frame in shown]), 0.1, atol=1e-6)
     assert abs(shown[0].image.astype(int) - picture).max() < 12
 
 

@@ -5,20 +5,22 @@ import cv2
 import numpy as np
 import pytest
 
+import estimator
+import faces
 import frames
 import picture_folder
 import weights
-from command_line import UserError
-from estimator import Estimator
+from analyst import Job
+
+
+def job_of(tiny_weights, margin=None, **options):
+    description, _ = weights.read(tiny_weights[0])
+    return Job(tiny_weights[0], faces.Cut.of(description, margin), **options)
 
 
 def estimate(folder, output, tiny_weights, **options):
-    path, _ = tiny_weights
     paths = frames.list_pictures(folder, but_not=output)
-    description, _ = weights.read(path)
-    return picture_folder.estimate_folder(
-        folder, paths, output, description, lambda: Estimator(path), **options
-    )
+    return picture_folder.estimate_folder(folder, paths, output, job_of(tiny_weights, **options))
 
 
 @pytest.fixture
@@ -81,22 +83,15 @@ def test_many_faces_go_through_the_network_in_batches(tmp_path, tiny_weights, mo
     for number, chip in enumerate(chips):
         cv2.imwrite(str(folder / f"{number:03d}.png"), chip)
     sizes = []
-    path, model = tiny_weights
+    model = tiny_weights[1]
 
-    class Counting(Estimator):
+    class Counting(estimator.Estimator):
         def __call__(self, faces):
             sizes.append(len(faces))
             return super().__call__(faces)
 
-    description, _ = weights.read(path)
-    counts = picture_folder.estimate_folder(
-        folder,
-        frames.list_pictures(folder),
-        tmp_path / "out",
-        description,
-        lambda: Counting(path),
-        cropped=True,
-    )
+    monkeypatch.setattr(estimator, "Estimator", Counting)
+    counts = estimate(folder, tmp_path / "out", tiny_weights, cropped=True)
     assert counts["faces"] == 150 and sizes == [64, 64, 22]
     resized = np.stack([cv2.resize(chip, (32, 32)) for chip in chips]).astype(np.float32)
     expected = model.predict(resized, verbose=0)[1] @ np.arange(101)
@@ -108,19 +103,15 @@ def test_many_faces_go_through_the_network_in_batches(tmp_path, tiny_weights, mo
 
 
 def test_stopped_run_keeps_rows_under_another_name_and_says_so(
-    folder, tmp_path, tiny_weights, capsys
+    folder, tmp_path, tiny_weights, monkeypatch
 ):
-    path, _ = tiny_weights
-    description, _ = weights.read(path)
-
-    def interrupted():
+    def interrupted(path):
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(estimator, "Estimator", interrupted)
     output = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt) as stop:
-        picture_folder.estimate_folder(
-            folder, frames.list_pictures(folder), output, description, interrupted
-        )
+        estimate(folder, output, tiny_weights)
     assert str(stop.value) == (
         f"stopped after 0 of 4 pictures: what was finished is in {output}, its rows in "
         "results.csv.part; the same command starts again"
@@ -143,25 +134,10 @@ def test_pictures_never_take_each_others_names(tmp_path):
     ]
 
 
-def test_earlier_results_are_refused_unless_overwritten(tmp_path):
-    picture_folder.refuse_existing(tmp_path, overwrite=False)
-    (tmp_path / "results.jsonl").write_text("")
-    with pytest.raises(UserError) as error:
-        picture_folder.refuse_existing(tmp_path, overwrite=False)
-    assert str(error.value) == (
-        f"--output_dir {tmp_path} holds results.jsonl: add --overwrite to replace it, or give "
-        "another folder"
-    )
-    picture_folder.refuse_existing(tmp_path, overwrite=True)
-    with pytest.raises(UserError) as error:
-        picture_folder.refuse_existing(tmp_path / "results.jsonl", overwrite=True)
-    assert str(error.value) == f"--output_dir {tmp_path}/results.jsonl is a file: give a folder"
-
-
 def test_cropped_pictures_are_resized_by_the_filter_of_the_weights(tmp_path):
     chip = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "chip.png"), chip)
     for resize, flag in (("linear", cv2.INTER_LINEAR), ("area", cv2.INTER_AREA)):
         said = weights.Description(image_size=32, resize=resize)
-        _, (cut,), _ = picture_folder._Examine(said, None, True)(tmp_path / "chip.png")
+        _, (cut,), _ = picture_folder._Examine(faces.Cut.of(said), True)(tmp_path / "chip.png")
         np.testing.assert_array_equal(cut, cv2.resize(chip, (32, 32), interpolation=flag))

@@ -1,35 +1,13 @@
 import ctypes
-import os
-import shutil
-import subprocess
-import sys
 import time
 
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, write_video
 
 import window
 from command_line import UserError
-
-
-@pytest.fixture(scope="module")
-def display():
-    """A screen of its own, made by Xvfb."""
-    if not shutil.which("Xvfb") or not shutil.which("xdotool"):
-        pytest.skip("Xvfb and xdotool are not installed: apt-get install xvfb xdotool")
-    reader, writer = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writer), "-noreset", "-screen", "0", "1024x768x24"],
-        pass_fds=[writer],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writer)
-    with os.fdopen(reader) as number:
-        yield f":{number.readline().strip()}"
-    server.terminate()
-    server.wait()
 
 
 @pytest.fixture
@@ -47,50 +25,9 @@ sys.path.insert(0, sys.argv[1])
 import numpy as np
 import window
 with window.Window("result") as shown:
-    while shown.show(np.full((300, 400, 3), 90, np.uint8), wait_for_key=True):
+    while shown.show(np.full((300, 400, 3), 90, np.uint8), wait_for_key=True) is not None:
         pass
 """
-
-
-@pytest.fixture
-def start(display, tmp_path):
-    """Start a process on the screen; the function returns it when its window is there."""
-    started = []
-    environment = {**os.environ, "DISPLAY": display}
-
-    def xdotool(*arguments):
-        done = subprocess.run(
-            ["xdotool", *arguments], env=environment, capture_output=True, text=True
-        )
-        return done.stdout.split()
-
-    def start(*arguments):
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            env=environment,
-            cwd=tmp_path,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        deadline = time.monotonic() + 60
-        while not xdotool("search", "--onlyvisible", "--name", "^result$"):
-            assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
-            time.sleep(0.1)
-        time.sleep(0.5)
-        return process
-
-    def press(key):
-        (shown,) = xdotool("search", "--onlyvisible", "--name", "^result$")
-        xdotool("windowfocus", shown)
-        xdotool("key", key)
-
-    start.press, start.xdotool = press, xdotool
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stderr.close()
 
 
 @pytest.fixture
@@ -162,12 +99,7 @@ def test_closing_the_window_ends_it(start, display):
 
 
 def test_video_plays_to_its_end(demo, tmp_path, astronaut):
-    path = tmp_path / "clip.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (512, 512))
-    for _ in range(8):
-        writer.write(astronaut)
-    writer.release()
-    process = demo("--source", path)
+    process = demo("--source", write_video(tmp_path / "clip.avi", astronaut, 8))
     assert process.wait(60) == 0
     assert process.stderr.read() == ""
 
@@ -176,12 +108,5 @@ def test_without_a_display_one_line_says_what_works(monkeypatch):
     for display in ("", ":4711"):
         monkeypatch.setenv("DISPLAY", display)
         with pytest.raises(UserError) as error:
-            window.require_display()
-        assert str(error.value) == (
-            "no display to open a window on: use --image_dir DIR --output_dir OUT, which needs none"
-        )
-
-
-def test_view_is_640_pixels_long():
-    image, factor = window.view(np.zeros((1000, 2000, 3), np.uint8))
-    assert image.shape == (320, 640, 3) and factor == 0.32
+            window.require_display("do otherwise")
+        assert str(error.value) == "no display to open a window on: do otherwise"

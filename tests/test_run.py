@@ -1,0 +1,288 @@
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+from conftest import ROOT, write_video
+from s3_server import BUCKET, KEY, SECRET, s3, s3_server  # noqa: F401
+
+import run
+
+CAMERA = """
+import runpy, sys
+import command_line, cv2
+real = cv2.VideoCapture
+class Capture:  # a video for ever, which stands for a camera
+    def __init__(self, source):
+        self.path = sys.argv[1] if source == 0 else source
+        self.video = real(self.path)
+        self.camera = source == 0
+    def read(self):
+        import time
+        whole, image = self.video.read()
+        if not whole and self.camera:
+            self.video = real(self.path)
+            whole, image = self.video.read()
+        if self.camera:
+            time.sleep(1 / 30)
+        return whole, image
+    def __getattr__(self, name):
+        return getattr(self.video, name)
+if __name__ == "__main__":
+    cv2.VideoCapture = Capture
+    script = sys.argv[2]
+    sys.argv = sys.argv[2:]
+    runpy.run_path(script, run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory, astronaut):
+    """A video of a face, two seconds long."""
+    small = cv2.resize(astronaut, (320, 320), interpolation=cv2.INTER_AREA)
+    picture = np.full((360, 480, 3), 90, np.uint8)
+    picture[20:340, 80:400] = small
+    return write_video(tmp_path_factory.mktemp("clip") / "clip.avi", picture, 30, rate=15)
+
+
+@pytest.fixture
+def environment(tmp_path):
+    return {**os.environ, "CAPTURES_OUTBOX": str(tmp_path / "outbox"), "HOME": str(tmp_path)}
+
+
+def with_bucket(environment, endpoint):
+    return {
+        **environment,
+        "S3_BUCKET": BUCKET,
+        "S3_ENDPOINT_URL": endpoint,
+        "AWS_SERVER_PUBLIC_KEY": KEY,
+        "AWS_SERVER_SECRET_KEY": SECRET,
+    }
+
+
+def waiting(tmp_path):
+    return sorted((tmp_path / "outbox").glob("*.jsonl"))
+
+
+def keys_in(text):
+    return [json.loads(line)["key"] for line in text.splitlines()]
+
+
+@pytest.fixture
+def stand(start, tmp_path, clip, tiny_weights, monkeypatch):
+    """Start run.py in a window on a camera that is a video."""
+    monkeypatch.setenv("CAPTURES_OUTBOX", str(tmp_path / "outbox"))
+    (tmp_path / "camera.py").write_text(CAMERA)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    def with_options(*options):
+        process = start(
+            tmp_path / "camera.py",
+            clip,
+            ROOT / "run.py",
+            "--weight_file",
+            tiny_weights[0],
+            *options,
+        )
+        time.sleep(4)  # until the network is loaded
+        return process
+
+    return with_options
+
+
+def until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_space_captures_s_saves_and_q_ends_within_a_second(stand, start, tmp_path):
+    process = stand("--output_dir", "saved", "--consent", "--save_faces", "--embeddings")
+    start.press("space")
+    time.sleep(0.3)
+    start.press("n")
+    time.sleep(0.5)
+    assert waiting(tmp_path) == []
+    start.press("space")
+    time.sleep(0.3)
+    start.press("y")
+    until(lambda: len(waiting(tmp_path)) == 1)
+    start.press("s")
+    time.sleep(0.3)
+    start.press("y")
+    until(lambda: list((tmp_path / "saved").glob("*.jpg")))
+    begun = time.monotonic()
+    start.press("q")
+    assert process.wait(5) == 0
+    assert time.monotonic() - begun < 1.5
+    (record,) = map(json.loads, waiting(tmp_path)[0].read_text().splitlines())
+    assert record["identity"] >= 1 and record["source"] == "camera 0"
+    assert len(record["embedding"]) == 128 and record["face_jpeg"] and record["consent"]
+    said = process.stderr.read().splitlines()
+    outbox = tmp_path / "outbox"
+    assert said[0] == f"no bucket is set: captures stay in {outbox} (S3_BUCKET=NAME sends them)"
+    assert said[-1] == f"1 captures wait in {outbox}"
+
+
+def headless(environment, tmp_path, *options):
+    return subprocess.Popen(
+        [sys.executable, ROOT / "run.py", "--headless", *options],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_killed_in_the_middle_nothing_is_lost_and_nothing_twice(
+    s3,  # noqa: F811
+    environment,
+    tmp_path,
+    clip,
+    tiny_weights,
+):
+    environment = with_bucket(environment, s3.endpoint)
+    printed = []
+    for _ in range(2):
+        process = headless(
+            *(environment, tmp_path, "--source", clip, "--every", "0.01"),
+            *("--weight_file", tiny_weights[0]),
+        )
+        lines = [process.stdout.readline() for _ in range(8)]
+        process.send_signal(signal.SIGKILL)
+        rest, _ = process.communicate(timeout=30)
+        printed += keys_in("".join(lines) + rest.rpartition("\n")[0])
+    done = subprocess.run(
+        [sys.executable, ROOT / "run.py", "--flush"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^\d+ captures sent, 0 wait in ", done.stderr, re.MULTILINE)
+    stored = [key for content in s3.objects().values() for key in keys_in(content.decode())]
+    assert len(printed) >= 16 and len(stored) == len(set(stored))
+    assert set(printed) <= set(stored)
+    assert len(stored) - len(printed) <= 2  # safe on disk, but not yet printed when it was killed
+
+
+def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
+    for arguments, message in {
+        ("--every", "3"): "--every needs --headless: in the window Space captures",
+        (
+            "--headless",
+            "--consent",
+        ): "--consent needs the window: it cannot be used with --headless",
+        ("--cropped",): "--cropped needs --image_dir",
+        (): "no display to open a window on: --headless captures without one",
+        ("--headless", "--source", "no.mp4"): "--source no.mp4 does not exist: give a camera index",
+    }.items():
+        done = command("run.py", *arguments, env={"CAPTURES_OUTBOX": str(tmp_path / "outbox")})
+        assert done.returncode == 2 and done.stdout == ""
+        assert message in done.stderr
+        assert sum("run.py: error: " in line for line in done.stderr.splitlines()) == 1
+    done = command("run.py", "--flush", env={"CAPTURES_OUTBOX": str(tmp_path / "outbox")})
+    assert done.returncode == 0
+    assert done.stderr == f"0 captures sent, 0 wait in {tmp_path}/outbox\n"
+
+
+def test_old_captures_are_pruned(tmp_path, monkeypatch, capsys):
+    import captures
+
+    monkeypatch.setenv("CAPTURES_OUTBOX", str(tmp_path / "outbox"))
+    path = captures.Outbox(tmp_path / "outbox").add(1, [{}])
+    os.utime(path, (0, 0))
+    run.main(["--flush", "--retention_days", "30"])
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"1 captures older than 30 days were deleted from {tmp_path}/outbox"
+    assert not path.exists()
+
+
+@pytest.fixture
+def folder(tmp_path, astronaut):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "1.png"), astronaut)
+    cv2.imwrite(str(folder / "2.png"), np.full((300, 400, 3), 90, np.uint8))
+    return folder
+
+
+GRID = {
+    ("demo.py", "camera", "window"): [],
+    ("demo.py", "camera", "files"): ["--output_dir", "out"],
+    ("demo.py", "camera", "both"): ["--output_dir", "out", "--window"],
+    ("demo.py", "video", "both"): ["--output_dir", "out", "--window"],
+    ("demo.py", "folder", "both"): ["--output_dir", "out", "--window"],
+    ("run.py", "video", "window"): ["--output_dir", "out"],
+    ("run.py", "folder", "window"): ["--output_dir", "out"],
+    ("run.py", "camera", "files"): ["--headless", "--every", "0.3", "--output_dir", "out"],
+    ("run.py", "video", "files"): ["--headless", "--every", "0.5", "--output_dir", "out"],
+    ("run.py", "folder", "files"): ["--headless", "--output_dir", "out"],
+    ("demo.py", "video", "files"): ["--output_dir", "out"],
+}
+assert shutil
+"""Cells of the README's grid; demo.py on a video or folder to a window, and on a folder to files,
+are in test_window.py and test_demo.py, run.py on a camera to a window is above."""
+
+
+@pytest.mark.parametrize("script, source, output", GRID)
+def test_every_input_reaches_every_output(
+    script, source, output, tmp_path, clip, folder, tiny_weights, environment, request
+):
+    inputs = {"camera": [], "video": ["--source", clip], "folder": ["--image_dir", folder]}
+    (tmp_path / "camera.py").write_text(CAMERA)
+    arguments = [tmp_path / "camera.py", clip, ROOT / script, "--weight_file", tiny_weights[0]]
+    arguments += [*inputs[source], *GRID[script, source, output]]
+    environment["PYTHONPATH"] = str(ROOT)
+    endless = source == "camera"
+    if output == "files":
+        environment.pop("DISPLAY", None)
+        process = subprocess.Popen(
+            [sys.executable, *map(str, arguments)],
+            env=environment,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        if endless:
+            process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        ends = (0, 130) if endless else (0,)
+        assert process.returncode in ends and "Traceback" not in err, err
+    else:
+        start = request.getfixturevalue("start")
+        for name, value in environment.items():
+            if name in ("CAPTURES_OUTBOX", "PYTHONPATH"):
+                request.getfixturevalue("monkeypatch").setenv(name, value)
+        process = start(*arguments)
+        time.sleep(2 if source == "folder" else 4)
+        if script == "run.py":
+            start.press("space")
+            until(lambda: waiting(tmp_path))
+            start.press("s")
+            until(lambda: list((tmp_path / "out").glob("*.jpg")))
+        start.press("q")
+        assert process.wait(10) == 0, process.stderr.read()
+    if output == "window" and script == "demo.py":
+        return
+    made = tmp_path / "out"
+    assert (made / "results.csv").stat().st_size > 100
+    records = [json.loads(line) for line in (made / "results.jsonl").read_text().splitlines()]
+    assert records and all({"left", "score"} <= record.keys() for record in records)
+    if source != "folder":
+        assert all(record["identity"] >= 1 and record["frame"] >= 1 for record in records)
+    drawn = "video.mp4" if script == "demo.py" and source != "folder" else "*.[jp][pn]g"
+    assert list(made.glob(drawn))
+    if script == "run.py":
+        assert waiting(tmp_path)
