@@ -1,6 +1,6 @@
 """Weight files: find or download them, read and write them, and say what is in them.
 
-    python3 weights.py pretrained_models/wide_resnet_16_1.hdf5
+    python3 weights.py pretrained_models/wide_resnet_16_3.hdf5
 
 Files are in Keras 2's HDF5 layout, which the original program reads and writes. Only numbers
 and short texts are read from a file, never code, so that a file from a stranger is safe to open.
@@ -26,7 +26,7 @@ from wide_resnet import (
 )
 
 FOLDER = Path(__file__).resolve().parent / "pretrained_models"
-SHIPPED = "wide_resnet_16_1.hdf5"
+SHIPPED = "wide_resnet_16_3.hdf5"
 RELEASE = "https://github.com/yu4u/age-gender-estimation/releases/download/v0.5/"
 PUBLISHED = {
     "weights.28-3.73.hdf5": {

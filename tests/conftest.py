@@ -203,7 +203,7 @@ def start(display, tmp_path):
     def start(*arguments):
         process = subprocess.Popen(
             [sys.executable, *arguments],
-            env=environment,
+            env={**os.environ, "DISPLAY": display},
             cwd=tmp_path,
             stderr=subprocess.PIPE,
             text=True,
