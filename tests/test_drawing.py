@@ -2,6 +2,10 @@ import numpy as np
 import pytest
 
 import drawing
+from analyst import Seen
+from faces import Face
+from frames import Frame
+from live import Shown
 
 
 def changed(image, before):
@@ -73,3 +77,18 @@ def test_label_says_age_and_sex(age, male, text):
 
 def test_label_may_hold_an_interval():
     assert drawing.label_of(34.4, 0.2, 27.6, 41.2) == "34 (28-41), F"
+
+
+def test_message_stands_at_the_foot_and_fits():
+    frame = Frame("camera 0", np.full((480, 640, 3), 90, np.uint8), 1, 0.0)
+    seen = [Seen(1, Face(200, 100, 80, 80, 1.5), (30.0, 0.9), (30.0, 0.9))]
+    plain = drawing.annotated(Shown(frame, seen, None, None))
+    assert (plain[400:] == 90).all() and (plain != 90).any()
+    for text in ("saved", "a long line that says what went wrong and what to do about it " * 2):
+        told = drawing.annotated(Shown(frame, seen, None, None), message=text)
+        assert (told[:400] == plain[:400]).all()
+        assert (told[440:] > 200).all(2).sum() > 50
+        assert not (told[:, 630:] > 200).any()  # it ends within the picture
+    assert (frame.image == 90).all()
+    small = drawing.annotated(Shown(frame, seen, None, "no camera 0"), longer=320)
+    assert small.shape == (240, 320, 3) and (small[-20:] != 90).any()

@@ -130,3 +130,22 @@ def test_missing_landmark_model_is_one_line(monkeypatch):
     assert str(error.value) == (
         "face_recognition_models is not installed: pip install -r requirements.txt"
     )
+
+
+def test_face_is_found_near_where_it_was_and_only_there(astronaut):
+    finder = faces.FaceFinder()
+    (face,) = finder.find(astronaut)
+    for right, down in ((0, 0), (40, -30)):
+        moved = np.roll(astronaut, (down, right), (0, 1))
+        (again,) = finder.find_near(moved, [face, face.moved(5, 5)])  # both see the same face
+        assert again.overlap(face.moved(right, down)) > 0.6
+    assert finder.find_near(np.roll(astronaut, 250, 1), [face]) == []
+    assert finder.find_near(astronaut, [face.moved(-900, 0)]) == []
+    assert finder.find_near(astronaut, []) == []
+
+
+def test_overlap_of_boxes():
+    box = faces.Face(0, 0, 10, 10)
+    assert box.overlap(box) == 1
+    assert box.overlap(box.moved(5, 0)) == pytest.approx(1 / 3)
+    assert box.overlap(box.moved(10, 0)) == box.overlap(box.moved(20, 20)) == 0
