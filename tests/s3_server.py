@@ -160,6 +160,7 @@ class Proxy:
         handler = type("Handler", (_Proxy,), {"backend": backend, "seen": self.seen, "owner": self})
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # who hung up is of no interest
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

@@ -201,7 +201,7 @@ def test_nothing_is_lost_and_nothing_twice_whatever_the_server_does(
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 200
     assert "answers 500" in err and "cannot be reached" in err
-    assert err.splitlines()[-1] == "S3 takes captures again"
+    assert "S3 takes captures again" in err
 
 
 def test_wrong_key_is_said_once_in_plain_words(s3, outbox, fast, capsys):  # noqa: F811
