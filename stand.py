@@ -1,6 +1,7 @@
 """What the keys do at a stand: captures, asked for first if need be, and frames that are saved."""
 
 import csv
+import io
 import json
 import time
 
@@ -117,12 +118,13 @@ class Stand:
             self._output_dir.mkdir(parents=True, exist_ok=True)
             with whole_file(self._output_dir / name) as partial:
                 partial.write_bytes(cv2.imencode(".jpg", picture)[1])
-            begun = table.exists()
+            text = io.StringIO(newline="")  # written in one go, so that no row is torn
+            writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore")
+            if not table.exists() or not table.stat().st_size:
+                writer.writeheader()
+            writer.writerows(numbers)
             with open(table, "a", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-                if not begun:
-                    writer.writeheader()
-                writer.writerows(numbers)
+                file.write(text.getvalue())
             with open(lines, "a", encoding="utf-8") as file:
                 file.writelines(json.dumps(record) + "\n" for record in numbers)
         except OSError as error:

@@ -247,6 +247,8 @@ def test_every_input_reaches_every_output(
         )
         if endless:
             process.stdout.readline()
+            lines = tmp_path / "out" / "results.jsonl"
+            until(lambda: script == "demo.py" or (lines.exists() and lines.stat().st_size))
             process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
         ends = (0, 130) if endless else (0,)
