@@ -195,11 +195,13 @@ class Worker:
     def __init__(self, job):
         with quiet_start():
             from estimator import Estimator
+        import numpy as np
+
         import faces
 
         self._job = job
         self._estimator = Estimator(job.weight_file)
-        self._estimator([self._blank(job.cut.size)])  # compiles it
+        self._estimator(np.zeros((1, job.cut.size, job.cut.size, 3), np.uint8))  # compiles it
         self._finder = None if job.cropped else faces.FaceFinder()
         self._embedder = None
         self.forget()
@@ -211,12 +213,6 @@ class Worker:
         self._followed = FollowedFaces() if self._job.follow else None
         self._last = []
         self._searched = -float("inf")
-
-    @staticmethod
-    def _blank(size):
-        import numpy as np
-
-        return np.zeros((size, size, 3), np.uint8)
 
     def examine(self, time, image, embed=False):
         """List of `Seen` in a frame.
@@ -262,6 +258,5 @@ def _averages(followed):
 
     means = [each.mean for each in followed]
     ages = np.array([mean.age_probabilities for mean in means], np.float32)
-    ages = ages.reshape(-1, AGE_CLASSES)
     males = np.array([mean.males for mean in means], np.float32)
-    return Estimates(ages @ np.arange(AGE_CLASSES, dtype=np.float32), males, ages)
+    return Estimates.from_probabilities(males, ages.reshape(-1, AGE_CLASSES))

@@ -16,8 +16,8 @@ import threading
 import time
 import uuid
 
+import results
 from command_line import UserError, say
-from drawing import sex_of
 
 CONTENT_TYPE = "application/x-ndjson"
 SUFFIX = ".jsonl"
@@ -55,29 +55,23 @@ def records_of(analysis, frame_id, save_faces=False, consent=None):
     records = []
     image = analysis.frame.image
     for number, seen in enumerate(analysis.seen, 1):
-        age, male, *ends = seen.answer
-        left, top, width, height = seen.face.inside(image)
+        box = left, top, width, height = seen.face.inside(image)
+        said = results.row({}, box, seen.face.score, *seen.answer)
         record = {
             "key": frame_id * 100 + number,
             "datetime": _iso(analysis.frame.time),
             "frame_id": frame_id,
             "frame_face_id": number,
-            "predicted_ages": round(age, 1),
-            "predicted_genders": sex_of(male),
-            "gender_probability": round(max(male, 1 - male), 3),
+            "predicted_ages": said.pop("age"),
+            "predicted_genders": said.pop("gender"),
+            "gender_probability": said.pop("probability"),
             "identity": seen.identity,
-            "left": left,
-            "top": top,
-            "width": width,
-            "height": height,
-            "score": seen.face.score,
+            **said,
             "source": analysis.frame.name,
             "frame": analysis.frame.number,
             "has_face": save_faces,
             "has_embedding": seen.embedding is not None,
         }
-        if ends:
-            record |= {"low": round(ends[0]), "high": round(ends[1])}
         if consent is not None:
             record["consent"] = consent
         if save_faces:
@@ -94,13 +88,14 @@ def _jpeg(image):
     return base64.b64encode(cv2.imencode(".jpg", image)[1]).decode()
 
 
-def lines_of(records, big=True):
-    """Records as JSON lines; without their pictures and embeddings unless ``big``."""
-    kept = [
-        record if big else {key: value for key, value in record.items() if key not in BIG}
-        for record in records
-    ]
-    return "".join(json.dumps(record) + "\n" for record in kept)
+def numbers_of(records):
+    """Records without their pictures and embeddings."""
+    return [{key: value for key, value in record.items() if key not in BIG} for record in records]
+
+
+def lines_of(records):
+    """Records as JSON lines."""
+    return "".join(json.dumps(record) + "\n" for record in records)
 
 
 class Outbox:
@@ -174,7 +169,11 @@ class Outbox:
 
 
 class NotSent(Exception):
-    """S3 has not confirmed a capture; the message says why in plain words."""
+    """S3 has not confirmed a capture, nor would it another; the message says why in plain words."""
+
+
+class NotTaken(NotSent):
+    """S3 has not confirmed this capture; it may take another."""
 
 
 class Bucket:
@@ -231,35 +230,35 @@ class Bucket:
                 **{name: value for name, value in options.items() if value is not None},
             )
         except (BotoCoreError, ClientError, OSError, ValueError) as error:
-            raise NotSent(self._reason(error)) from error
+            raise self._failure(error) from error
         path.unlink(missing_ok=True)
 
-    def _reason(self, error):
-        """Why nothing was sent and what to do, in one line."""
+    def _failure(self, error):
+        """The `NotSent` of an error of boto3: why nothing was sent and what to do, in one line."""
         from botocore import exceptions
 
         where = self.settings.endpoint or "Amazon S3"
         bucket = f"bucket {self.settings.bucket}"
         if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
-            return "no key for S3: set AWS_SERVER_PUBLIC_KEY and AWS_SERVER_SECRET_KEY"
+            return NotSent("no key for S3: set AWS_SERVER_PUBLIC_KEY and AWS_SERVER_SECRET_KEY")
         if isinstance(error, exceptions.ParamValidationError):
-            return f"{bucket}: the name, the prefix or another setting is not valid"
+            return NotSent(f"{bucket}: the name, the prefix or another setting is not valid")
         if isinstance(error, exceptions.ClientError):
             code = error.response.get("Error", {}).get("Code", "")
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken"):
-                return (
+                return NotSent(
                     f"{where} refuses the key ({code}): check AWS_SERVER_PUBLIC_KEY and "
                     "AWS_SERVER_SECRET_KEY"
                 )
             if code == "NoSuchBucket":
-                return f"{where} has no {bucket}: make it, or set S3_BUCKET"
+                return NotSent(f"{where} has no {bucket}: make it, or set S3_BUCKET")
             if status == 403:
-                return f"{where} does not let this key write to {bucket} ({code})"
-            return f"{where} answers {status} {code} for {bucket}"
+                return NotSent(f"{where} does not let this key write to {bucket} ({code})")
+            return NotTaken(f"{where} answers {status} {code} for {bucket}")
         if isinstance(error, (exceptions.HTTPClientError, exceptions.ConnectionError)):
-            return f"{where} cannot be reached ({type(error).__name__})"
-        return f"{where}: {' '.join(str(error).split())}"
+            return NotSent(f"{where} cannot be reached ({type(error).__name__})")
+        return NotSent(f"{where}: {' '.join(str(error).split())}")
 
 
 class Captures:
@@ -315,7 +314,7 @@ class Captures:
                 say(f"not saved: {self.outbox.folder}: {error.strerror}")
                 self.outcomes.put(Outcome(False, f"NOT SAVED: {error.strerror}"))
                 continue
-            print(lines_of(records, big=False), end="", flush=True)
+            print(lines_of(numbers_of(records)), end="", flush=True)
             if self._dry_run and self._s3.bucket is not None:
                 say(f"would be sent to s3://{self._s3.bucket}/{self._s3.prefix}{path.name}")
             faces = f"{len(records)} face{'s' if len(records) > 1 else ''}"
@@ -343,7 +342,7 @@ class Captures:
                 pause = min(2 * pause, LAST_PAUSE)
 
     def _send_all(self, bucket):
-        """Send what waits; raise the last `NotSent` when all have been tried."""
+        """Send what waits; raise the last `NotSent`, one that is no `NotTaken` at once."""
         failed = None
         for path in self.outbox.waiting():
             if self._ended.is_set():
@@ -353,10 +352,8 @@ class Captures:
                 if self._said is not None:
                     self._said = None
                     say("S3 takes captures again")
-            except NotSent as error:
+            except NotTaken as error:
                 failed = error
-                if "answers" not in str(error):  # it would be the same with every other
-                    break
         if failed is not None:
             raise failed
         return True
@@ -391,7 +388,7 @@ def flush(outbox, s3, progress, dry_run=False):
     if dry_run:
         for path in waiting:
             print(f"s3://{s3.bucket}/{s3.prefix}{path.name}  {path.stat().st_size} bytes")
-            print(lines_of(map(json.loads, path.read_text().splitlines()), big=False), end="")
+            print(lines_of(numbers_of(map(json.loads, path.read_text().splitlines()))), end="")
         return 0
     bucket = Bucket(s3)
     sent = 0

@@ -29,6 +29,12 @@ class Estimates:
     males: np.ndarray
     age_probabilities: np.ndarray
 
+    @classmethod
+    def from_probabilities(cls, males, age_probabilities):
+        """The estimates whose ages are the expectations over (N, 101) probabilities."""
+        ages = age_probabilities @ np.arange(AGE_CLASSES, dtype=np.float32)
+        return cls(ages, males, age_probabilities)
+
     def __len__(self):
         return len(self.ages)
 
@@ -129,4 +135,4 @@ class Estimator:
             ages.append(age.numpy()[: len(batch)])
         gender, age = np.concatenate(genders), np.concatenate(ages)
         male = gender[:, self.description.gender_order.split(",").index("male")]
-        return Estimates(age @ np.arange(AGE_CLASSES, dtype=np.float32), male, age)
+        return Estimates.from_probabilities(male, age)

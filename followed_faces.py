@@ -139,7 +139,7 @@ class FollowedFaces:
             followed.add(*detection)
             return followed
         if followed.other is None or followed.other.look @ seen < ALIKE:
-            followed.other, followed.since = _begun(0, *detection), time
+            followed.other, followed.since = _begun(*detection), time
         else:
             followed.other.add(*detection)
         followed.face, followed.time = face, time
@@ -149,7 +149,7 @@ class FollowedFaces:
         return self._keep(followed.other)
 
     def _new(self, *detection):
-        return self._keep(_begun(0, *detection))
+        return self._keep(_begun(*detection))
 
     def _keep(self, followed):
         self._count += 1
@@ -158,8 +158,9 @@ class FollowedFaces:
         return followed
 
 
-def _begun(identity, time, face, seen, *answer):
-    followed = Followed(identity, face, time, Mean(time), seen)
+def _begun(time, face, seen, *answer):
+    """A face that begins with a detection; it has no identity yet."""
+    followed = Followed(0, face, time, Mean(time), seen)
     followed.add(time, face, seen, *answer)
     return followed
 

@@ -110,8 +110,15 @@ def rate_of(source):
     if is_camera(source):
         return USUAL
     capture = cv2.VideoCapture(str(source))
+    try:
+        return _rate(capture)
+    finally:
+        capture.release()
+
+
+def _rate(capture):
+    """Frames a second that an open video file says of itself, or `USUAL`."""
     found = capture.get(cv2.CAP_PROP_FPS)
-    capture.release()
     return found if 1 <= found <= 240 else USUAL
 
 
@@ -135,7 +142,7 @@ def video(source):
         if camera:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, 640)
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, 480)
-        pace = rate_of(source)
+        pace = USUAL if camera else _rate(capture)
         number, begun = 0, time.time()
         while True:
             whole, image = capture.read()

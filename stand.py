@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import time
 
 import captures
@@ -109,10 +108,7 @@ class Stand:
 
         picture = drawing.annotated(live.Shown(analysis.frame, analysis.seen, None, None))
         name = f"{records[0]['frame_id']}.jpg"
-        numbers = [
-            {key: value for key, value in record.items() if key not in captures.BIG}
-            for record in records
-        ]
+        numbers = captures.numbers_of(records)
         table, lines = (self._output_dir / each for each in results.TABLES)
         try:
             self._output_dir.mkdir(parents=True, exist_ok=True)
@@ -126,7 +122,7 @@ class Stand:
             with open(table, "a", newline="", encoding="utf-8") as file:
                 file.write(text.getvalue())
             with open(lines, "a", encoding="utf-8") as file:
-                file.writelines(json.dumps(record) + "\n" for record in numbers)
+                file.write(captures.lines_of(numbers))
         except OSError as error:
             say(f"not saved: {self._output_dir}: {error.strerror}")
             self._tell(f"NOT SAVED: {error.strerror}")

@@ -42,6 +42,36 @@ def astronaut():
     return np.ascontiguousarray(data.astronaut()[:, :, ::-1])
 
 
+@pytest.fixture
+def pictures(tmp_path, astronaut):
+    """A folder of two pictures, the first with a face."""
+    import cv2
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "1.png"), astronaut)
+    cv2.imwrite(str(folder / "2.png"), np.full((300, 400, 3), 90, np.uint8))
+    return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk with room for 64 KiB; the function makes it larger (or smaller)."""
+    if os.geteuid() != 0:
+        pytest.skip("a small disk can only be made by root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no small disk can be made here")
+
+    def resize(size):
+        subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
+
+    yield disk, resize
+    subprocess.run(["umount", str(disk)], check=True)
+
+
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory):
     """A weight file of a random WideResNet 10-1 for 32 px faces, and the model it holds."""

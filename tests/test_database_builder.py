@@ -225,30 +225,22 @@ def test_memory_and_work_in_flight_do_not_grow_with_the_size_of_faces(tmp_path):
     assert slots._batch == 1
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk can only be made by root")
-def test_full_disk_is_one_line_and_is_gone_on_from_when_there_is_room(tmp_path):
+def test_full_disk_is_one_line_and_is_gone_on_from_when_there_is_room(tmp_path, small_disk):
     interrupted = Interrupted(tmp_path, 400)
     expected = interrupted.undisturbed()
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(disk)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("no small disk can be made here")
-    try:
-        interrupted.output = disk / "a.mat"
-        interrupted.command[-1] = interrupted.output
-        line = (
-            f"create_db_utkface.py: error: {disk}/a.mat: No space left on device: make room and "
-            "run the same command again, it goes on from here"
-        )
-        for size in ("2m", "6m"):  # room for some of the faces; for all, but not the database
-            subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
-            full = interrupted.run()
-            assert full.returncode == 2 and full.stderr.splitlines()[-1] == line
-            assert os.listdir(disk) == ["a.mat.part"]
-        subprocess.run(["mount", "-o", "remount,size=30m", str(disk)], check=True)
-        resumed = interrupted.run()
-        assert "going on where an earlier run stopped: 400 pictures" in resumed.stderr
-        assert content_of(interrupted.output) == content_of(expected)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    disk, resize = small_disk
+    interrupted.output = disk / "a.mat"
+    interrupted.command[-1] = interrupted.output
+    line = (
+        f"create_db_utkface.py: error: {disk}/a.mat: No space left on device: make room and "
+        "run the same command again, it goes on from here"
+    )
+    for size in ("2m", "6m"):  # room for some of the faces; for all, but not the database
+        resize(size)
+        full = interrupted.run()
+        assert full.returncode == 2 and full.stderr.splitlines()[-1] == line
+        assert os.listdir(disk) == ["a.mat.part"]
+    resize("30m")
+    resumed = interrupted.run()
+    assert "going on where an earlier run stopped: 400 pictures" in resumed.stderr
+    assert content_of(interrupted.output) == content_of(expected)

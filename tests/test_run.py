@@ -199,15 +199,6 @@ def test_old_captures_are_pruned(tmp_path, monkeypatch, capsys):
     assert not path.exists()
 
 
-@pytest.fixture
-def folder(tmp_path, astronaut):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    cv2.imwrite(str(folder / "1.png"), astronaut)
-    cv2.imwrite(str(folder / "2.png"), np.full((300, 400, 3), 90, np.uint8))
-    return folder
-
-
 GRID = {
     ("demo.py", "camera", "window"): [],
     ("demo.py", "camera", "files"): ["--output_dir", "out"],
@@ -227,9 +218,9 @@ are in test_window.py and test_demo.py, run.py on a camera to a window is above.
 
 @pytest.mark.parametrize("script, source, output", GRID)
 def test_every_input_reaches_every_output(
-    script, source, output, tmp_path, clip, folder, tiny_weights, environment, request
+    script, source, output, tmp_path, clip, pictures, tiny_weights, environment, request
 ):
-    inputs = {"camera": [], "video": ["--source", clip], "folder": ["--image_dir", folder]}
+    inputs = {"camera": [], "video": ["--source", clip], "folder": ["--image_dir", pictures]}
     (tmp_path / "camera.py").write_text(CAMERA)
     arguments = [tmp_path / "camera.py", clip, ROOT / script, "--weight_file", tiny_weights[0]]
     arguments += [*inputs[source], *GRID[script, source, output]]

@@ -1,23 +1,11 @@
 import ctypes
 import time
 
-import cv2
-import numpy as np
 import pytest
 from conftest import ROOT, write_video
 
 import window
 from command_line import UserError
-
-
-@pytest.fixture
-def pictures(tmp_path, astronaut):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    cv2.imwrite(str(folder / "1.png"), astronaut)
-    cv2.imwrite(str(folder / "2.png"), np.full((300, 400, 3), 90, np.uint8))
-    return folder
-
 
 ALONE = """
 import sys
