@@ -22,6 +22,7 @@ from keras import ops
 
 import weights
 from command_line import UserError, whole_file
+from wide_resnet import two_heads
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
@@ -120,7 +121,7 @@ class Checkpoints(keras.callbacks.Callback):
             if self.folder is None:
                 return
             path = self.folder / f"weights.{epoch + 1:02d}-{self.best:.2f}.hdf5"
-            weights.write(path, self.model, known)
+            weights.write(path, two_heads(self.model), known)
 
 
 class History(keras.callbacks.Callback):

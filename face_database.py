@@ -252,9 +252,9 @@ class FaceDatabase:
 
     def split(self, validation, test, seed, fold=None):
         """Rows for training, validation and test; see `split`."""
-        return split(self._digests(), self.groups, validation, test, seed, fold)
+        return split(self.digests(), self.groups, validation, test, seed, fold)
 
-    def _digests(self):
+    def digests(self):
         """SHA-256 of each row's file; of its pixels in the original's databases."""
         if self._file is not None:
             return [row.tobytes() for row in self._file["sha256"][...]]

@@ -193,6 +193,10 @@ class Embedder:
         shapes = [self._landmarks(rgb, face.rectangle()) for face in found]
         return [list(self._network.compute_face_descriptor(rgb, shape)) for shape in shapes]
 
+    def of_chips(self, chips):
+        """(N, 128) of N chips as dlib's get_face_chip cuts them: (150, 150, 3) uint8 RGB."""
+        return np.array(self._network.compute_face_descriptor(chips))
+
 
 def _once(found):
     """Faces without those that overlap a better one: searches beside each other see the same."""

@@ -83,25 +83,30 @@ class Batches(keras.utils.PyDataset):
 
 
 class FaceBatches(Batches):
-    """Batches of (faces, (gender targets, age targets)) from a database.
+    """Batches of (faces, (gender targets, age targets[, descriptors])) from a database.
 
-    Faces are (B, S, S, 3) float32 BGR, 0 to 255; the targets (B, 2) and (B, 101).
+    Faces are (B, S, S, 3) float32 BGR, 0 to 255; the targets (B, 2), (B, 101) and (B, 128).
 
     Args:
         database: a `face_database.FaceDatabase`, or anything with images, genders and ages.
         rows, batch_size, kwargs: as in `Batches`.
         smoothing: years of the Gaussian age targets.
+        descriptors: (N, 128) of all rows of the database, or None.
     """
 
-    def __init__(self, database, rows, batch_size, smoothing=0.0, **kwargs):
+    def __init__(self, database, rows, batch_size, smoothing=0.0, descriptors=None, **kwargs):
         super().__init__(rows, batch_size, **kwargs)
         self.database = database
         self.smoothing = smoothing
+        self.descriptors = descriptors
 
     def read(self, rows):
         faces = np.stack([self.database.images[row] for row in rows])
         genders = gender_targets(self.database.genders[rows])
-        return faces, (genders, age_targets(self.database.ages[rows], self.smoothing))
+        targets = genders, age_targets(self.database.ages[rows], self.smoothing)
+        if self.descriptors is not None:
+            targets += (self.descriptors[rows].astype(np.float32),)
+        return faces, targets
 
 
 class FaceGenerator(FaceBatches):

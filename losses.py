@@ -1,6 +1,6 @@
 """What training makes small, and the figures of it that people read.
 
-A face without a known gender has zeros as its gender's target: it counts nowhere.
+A face without a known gender, or without a descriptor, has zeros as its target: it counts nowhere.
 """
 
 import keras
@@ -29,6 +29,22 @@ class AgeLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         loss = keras.losses.categorical_crossentropy(y_true, y_pred)
         return loss + self.weight * age_error(y_true, y_pred) if self.weight else loss
+
+
+class DescriptorLoss(keras.losses.Loss):
+    """``weight`` times the mean squared error of standardised descriptors.
+
+    Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, here of a network that
+    was taught something else: Romero et al., "FitNets", ICLR 2015.
+    """
+
+    def __init__(self, weight=1.0, name="descriptor_loss"):
+        super().__init__(name=name)
+        self.weight = weight
+
+    def call(self, y_true, y_pred):
+        known = ops.cast(ops.any(y_true != 0, axis=-1), y_pred.dtype)
+        return self.weight * known * ops.mean(ops.square(y_true - y_pred), axis=-1)
 
 
 class AgeError(keras.metrics.MeanMetricWrapper):

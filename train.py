@@ -17,11 +17,12 @@ import devices
 import engine
 from command_line import UserError, quiet_start, run, say
 from train_options import PRESET, get_args
-from wide_resnet import WideResNet
+from wide_resnet import WideResNet, two_heads, with_descriptors
 
 # what changes nothing that is learned, and may be another when a run is gone on with
 PLACES = (
     "input",
+    "descriptors",
     "output_path",
     "resume",
     "workers",
@@ -88,10 +89,18 @@ def batches_of(args, faces, training, validation, place):
     """Batches of the two parts: the one shuffled and changed at random, the other as it is.
 
     Several devices get equal shares: up to as many pictures, less one, are not validated.
+    Descriptors are learnt from, but not validated: the validation loss is that of the labels.
     """
+    import numpy as np
+
+    import descriptors
     from augmentation import Augmentation
     from generator import FaceBatches
 
+    described = unknown = None
+    if args.descriptors:
+        described = descriptors.standardised(args.descriptors, faces.digests())
+        unknown = np.broadcast_to(np.float32(0), described.shape)
     fields = Augmentation.__dataclass_fields__
     chosen = (PRESET if args.aug else {}) | {k: v for k, v in vars(args).items() if k in fields}
     batches = FaceBatches(
@@ -101,12 +110,15 @@ def batches_of(args, faces, training, validation, place):
         training=True,
         augmentation=Augmentation(**chosen),
         smoothing=args.label_smoothing_years,
+        descriptors=described,
         seed=args.seed,
         workers=args.workers,
         share=place.share,
     )
     held = validation[: place.whole(len(validation))]
-    return batches, FaceBatches(faces, held, place.whole(256), share=place.share)
+    return batches, FaceBatches(
+        faces, held, place.whole(256), share=place.share, descriptors=unknown
+    )
 
 
 def compiled(args, network, epoch_steps, way):
@@ -121,7 +133,8 @@ def compiled(args, network, epoch_steps, way):
     import keras
 
     from callbacks import LearningRate
-    from losses import AgeError, AgeLoss, GenderAccuracy
+    from descriptors import LENGTH
+    from losses import AgeError, AgeLoss, DescriptorLoss, GenderAccuracy
 
     rate = LearningRate(args.lr, args.nb_epochs, epoch_steps, args.schedule, args.warmup)
     average = {"use_ema": True, "ema_momentum": args.ema} if args.ema else {}
@@ -130,10 +143,16 @@ def compiled(args, network, epoch_steps, way):
     else:
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **average)
     model = network.in_precision(way.precision)
+    losses = ["categorical_crossentropy", AgeLoss(args.age_error)]
+    metrics = [[GenderAccuracy()], ["accuracy", AgeError()]]
+    if args.descriptors:
+        model = with_descriptors(model, LENGTH)
+        losses.append(DescriptorLoss(args.descriptor_weight))
+        metrics.append([])
     model.compile(
         optimizer,
-        loss=("categorical_crossentropy", AgeLoss(args.age_error)),
-        metrics=([GenderAccuracy()], ["accuracy", AgeError()]),
+        loss=losses,
+        metrics=metrics,
         jit_compile=way.engine == "xla",
         steps_per_execution=way.steps_per_execution,
     )
@@ -251,7 +270,7 @@ def main(argv=None):
         f"{len(validation)} for validation"
     )
     if start:
-        say(weights.put(model, *start, network))
+        say(weights.put(two_heads(model), *start, network))
     watch = callbacks.Watch()
     history = callbacks.History(folder / f"history_{name}.h5" if first else None)
     kept = callbacks.Checkpoints(folder if first else None, describe(args, argv, faces))

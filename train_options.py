@@ -100,6 +100,17 @@ def get_args(argv=None):
         help="add so many times the error of the expected age, in years, to the loss",
     )
     training.add_argument(
+        "--descriptors",
+        type=Path,
+        help="file of descriptors.py, from which the network learns beside the labels",
+    )
+    training.add_argument(
+        "--descriptor_weight",
+        type=number_between(0, 1000),
+        default=1.0,
+        help="factor on the loss of these descriptors",
+    )
+    training.add_argument(
         "--ema",
         type=number_between(0, 0.99999),
         default=0.0,

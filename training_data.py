@@ -68,6 +68,10 @@ class Faces:
         which = int(np.searchsorted(self._starts, row, "right")) - 1
         return self._databases[which].images[row - self._starts[which]]
 
+    def digests(self):
+        """SHA-256 of each row's picture file."""
+        return [digest for each in self._databases for digest in each.digests()]
+
     def split(self, validation, test, seed, fold=None):
         """Rows for training, validation and test; see `face_database.split`."""
         parts = [each.split(validation, test, seed, fold) for each in self._databases]

@@ -139,3 +139,18 @@ class WideResNet:
             x = layers.Flatten()(x)
         heads = [head(x, GENDER_CLASSES, "pred_gender"), head(x, AGE_CLASSES, "pred_age")]
         return keras.Model(inputs, heads)
+
+
+def with_descriptors(model, length):
+    """A model that also predicts descriptors (N, length), for training only."""
+    import keras
+
+    head = keras.layers.Dense(length, dtype="float32", name="pred_descriptor")
+    return keras.Model(model.input, [*model.outputs, head(model.layers[-1].input)])
+
+
+def two_heads(model):
+    """The model of gender and age within one that may have been built by `with_descriptors`."""
+    import keras
+
+    return model if len(model.outputs) == 2 else keras.Model(model.input, model.outputs[:2])

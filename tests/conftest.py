@@ -222,6 +222,7 @@ def display():
 def start(display, tmp_path):
     """Start a process on the screen; the function returns it when its window is there."""
     started = []
+    output = tmp_path / "printed"
     environment = {**os.environ, "DISPLAY": display}
 
     def xdotool(*arguments):
@@ -231,13 +232,15 @@ def start(display, tmp_path):
         return done.stdout.split()
 
     def start(*arguments):
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            env={**os.environ, "DISPLAY": display},
-            cwd=tmp_path,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with open(output, "w") as file:
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                env={**os.environ, "DISPLAY": display},
+                cwd=tmp_path,
+                stdout=file,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         started.append(process)
         deadline = time.monotonic() + 60
         while not xdotool("search", "--onlyvisible", "--name", "^result$"):
@@ -252,6 +255,7 @@ def start(display, tmp_path):
         xdotool("key", key)
 
     start.press, start.xdotool = press, xdotool
+    start.printed = output.read_text
     yield start
     for process in started:
         process.kill()

@@ -16,12 +16,25 @@ from conftest import ROOT, write_appa_real, write_chips, write_database
 import train
 import weights
 from command_line import UserError
+from face_database import FaceDatabase
 
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory):
     folder = tmp_path_factory.mktemp("database")
     return write_database(folder / "utk.mat", write_chips(folder / "UTKFace", 90))
+
+
+@pytest.fixture(scope="module")
+def described(database):
+    """Descriptors of its faces: the age in every number, as its brightness is."""
+    path = database.with_name("descriptors.npz")
+    faces = FaceDatabase(database)
+    digests = np.frombuffer(b"".join(faces.digests()), np.uint8).reshape(-1, 32)
+    numbers = np.random.default_rng(0).normal(0, 0.1, (len(digests), 128))
+    numbers += faces.ages[:, None] / 50
+    np.savez(path, sha256=digests, descriptors=numbers.astype(np.float16))
+    return path
 
 
 def tiny(database, output, *more):
@@ -80,7 +93,6 @@ def test_folders_and_other_weights_are_trained_on_in_low_precision(tmp_path, tin
 
 def test_weights_give_the_validation_figures_that_they_claim(database, tmp_path):
     from estimator import Estimator
-    from face_database import FaceDatabase
 
     options = ["--nb_epochs", "1", "--fold", "2/3", "--opt", "adam"]
     train.main(tiny(database, tmp_path, *options))
@@ -94,6 +106,18 @@ def test_weights_give_the_validation_figures_that_they_claim(database, tmp_path)
     assert estimator.description.val_age_mae == pytest.approx(mae, abs=1e-3)
     right = (estimates.males >= 0.5) == (faces.genders[rows] == 1)
     assert estimator.description.val_gender_accuracy == pytest.approx(right.mean(), abs=1e-5)
+
+
+def test_descriptors_are_learnt_but_neither_validated_nor_kept(database, described, tmp_path):
+    options = tiny(database, tmp_path, "--nb_epochs", "6", "--lr", "0.006", "--batch_size", "8")
+    options += ["--schedule", "cosine", "--pool", "global"]
+    train.main([*options, "--descriptors", str(described), "--descriptor_weight", "2"])
+    history = pandas.read_hdf(tmp_path / "history_10_1.h5", "history")
+    learnt = history["pred_descriptor_loss"]
+    assert learnt.iloc[-1] < 1.9  # 2 for who knows nothing
+    assert (history["val_pred_descriptor_loss"] == 0).all()
+    path, *_ = tmp_path.glob("*.hdf5")
+    assert weights.read(path)[0].network == "a WideResNet 10-1 for 32 px faces"
 
 
 def test_too_few_pictures_are_one_line(database, tmp_path):
@@ -126,9 +150,12 @@ def digest_of(folder):
     }
 
 
-def test_killed_run_is_resumed_to_the_same_weights_as_one_that_was_not(database, tmp_path, capsys):
-    """In the middle of an epoch, with augmentation, an average, several workers."""
+def test_killed_run_is_resumed_to_the_same_weights_as_one_that_was_not(
+    database, described, tmp_path, capsys
+):
+    """In the middle of an epoch, with augmentation, an average, descriptors, several workers."""
     options = ["--nb_epochs", "3", "--aug", "--ema", "0.9", "--workers", "4", "--lr", "0.02"]
+    options += ["--descriptors", str(described)]
     train.main(tiny(database, tmp_path / "whole", *options))
     command = [sys.executable, ROOT / "train.py"]
     command += tiny(database, tmp_path / "killed", *options)

@@ -1,0 +1,59 @@
+"""Starts a script with a camera 0 that is a video for ever.
+
+    python3 looped_camera.py clip.avi run.py [options]
+
+Where FRAME_TIMES names a file, the time of every picture that a window shows is written there.
+"""
+
+import os
+import runpy
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import command_line  # noqa: E402, F401, I001  as in every command, before OpenCV
+import cv2  # noqa: E402
+
+
+class Camera:
+    """cv2.VideoCapture, whose camera 0 gives the frames of ``clip`` at 30 a second."""
+
+    real = cv2.VideoCapture
+    clip = None
+
+    def __init__(self, source):
+        self._camera = source == 0
+        self._video = self.real(self.clip if self._camera else source)
+
+    def read(self):
+        whole, image = self._video.read()
+        if self._camera:
+            if not whole:
+                self._video = self.real(self.clip)
+                whole, image = self._video.read()
+            time.sleep(1 / 30)
+        return whole, image
+
+    def __getattr__(self, name):
+        return getattr(self._video, name)
+
+
+def noting_times(show, path):
+    """``show`` (cv2.imshow) that also writes a line with the time to ``path``."""
+
+    def noted(title, image):
+        with open(path, "a") as lines:
+            lines.write(f"{time.time()}\n")
+        show(title, image)
+
+    return noted
+
+
+if __name__ == "__main__":
+    _, Camera.clip, script = sys.argv[:3]
+    cv2.VideoCapture = Camera
+    if "FRAME_TIMES" in os.environ:
+        cv2.imshow = noting_times(cv2.imshow, os.environ["FRAME_TIMES"])
+    sys.argv = sys.argv[2:]
+    runpy.run_path(script, run_name="__main__")
