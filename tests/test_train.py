@@ -117,7 +117,7 @@ def test_descriptors_are_learnt_but_neither_validated_nor_kept(database, describ
     assert learnt.iloc[-1] < 1.9  # 2 for who knows nothing
     assert (history["val_pred_descriptor_loss"] == 0).all()
     path, *_ = tmp_path.glob("*.hdf5")
-    assert weights.read(path)[0].network == "a WideResNet 10-1 for 32 px faces"
+    assert weights.read(path)[0].network == "a WideResNet 10-1 for 32 px faces, global pooling"
 
 
 def test_too_few_pictures_are_one_line(database, tmp_path):
