@@ -46,57 +46,57 @@ def folder_to_files(args, sight):
     say(f"annotated pictures and {', '.join(results.TABLES)} are in {args.output_dir}")
 
 
-def to_window(args, sight):
-    """Show pictures, or the frames of a camera or video, until the user ends it."""
+def pictures_to_window(args, sight):
+    """Show pictures until the user ends it."""
     import analyst
     import drawing
     import window
 
-    pictures = sight.paths is not None
     with analyst.Analyst(sight.job) as asked:
-        if pictures:
-            asked.wait()
+        asked.wait()
         each = None
         with window.Window("result") as screen:
             for each in face_options.shown(args, sight, asked, every_frame=False):
-                picture = drawing.annotated(each, window.VIEW if pictures else None)
-                if screen.show(picture, wait_for_key=pictures) is None:
+                picture = drawing.annotated(each, window.VIEW)
+                if screen.show(picture, wait_for_key=True) is None:
                     break
         if each is None:
             raise UserError(f"--image_dir {args.image_dir}: none of its pictures can be read")
 
 
-def video_to_files(args, sight):
-    """Write an annotated video and tables, with a window beside if that is wanted."""
+def video(args, sight, windowed):
+    """Show a camera or a video in a window, write it, or both, until it or the user ends it."""
     import contextlib
 
     import analyst
     import drawing
     import frames
     import recording
-    import results
     import window
 
     source = args.source or "0"
-    live = args.window or frames.is_camera(source)
-    rate = frames.rate_of(source)
-    shown = window.Window("result") if args.window else contextlib.nullcontext()
-    with (
-        analyst.Analyst(sight.job) as asked,
-        recording.open_recording(args.output_dir, rate, sight.job.interval, not live) as record,
-        shown as screen,
-    ):
+    live = windowed or frames.is_camera(source)
+    screen, record = contextlib.nullcontext(), contextlib.nullcontext()
+    if windowed:
+        screen = window.Window("result")
+    if args.output_dir:
+        rate, interval = frames.rate_of(source), sight.job.interval
+        record = recording.open_recording(args.output_dir, rate, interval, steady=not live)
+    with analyst.Analyst(sight.job) as asked, record as record, screen as screen:
         try:
             for each in face_options.shown(args, sight, asked, every_frame=not live):
                 picture = drawing.annotated(each)
-                if asked.ready and each.frame.number:
+                if record and asked.ready and each.frame.number:
                     record.add(each, picture)
-                if screen is not None and screen.show(picture) is None:
+                if screen and screen.show(picture) is None:
                     break
         except KeyboardInterrupt:
+            if not record:
+                raise
             say("stopped: what there is so far is kept")
-    say(", ".join(f"{count} {what}" for what, count in record.counts.items()))
-    say(f"{recording.VIDEO} and {', '.join(results.TABLES)} are in {args.output_dir}")
+    if record:
+        said = ", ".join(f"{count} {what}" for what, count in record.counts.items())
+        say(f"{said}: {recording.VIDEO} and its tables are in {args.output_dir}")
 
 
 def main(argv=None):
@@ -106,17 +106,17 @@ def main(argv=None):
 
         results.refuse_existing(args.output_dir, args.overwrite)
     sight = face_options.open_sight(args, but_not=args.output_dir)
-    if args.window or not args.output_dir:
+    windowed = args.window or not args.output_dir
+    if windowed:
         import window
 
         window.require_display("--output_dir OUT writes files instead, and needs none")
-    if not args.output_dir:
-        return to_window(args, sight)
     if sight.paths is None:
-        return video_to_files(args, sight)
-    folder_to_files(args, sight)
-    if args.window:
-        to_window(args, sight)
+        return video(args, sight, windowed)
+    if args.output_dir:
+        folder_to_files(args, sight)
+    if windowed:
+        pictures_to_window(args, sight)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ they are never wrong by a slip of the hand. The picture files are needed because
 
 from pathlib import Path
 
-import numpy as np
-
 from command_line import Parser, UserError, progress, result, run, say, whole_file
 
 LENGTH = 128
@@ -62,6 +60,8 @@ class _Describer:
     @classmethod
     def describe(cls, paths):
         """(N, 128) float32 of N paths; zeros where a picture cannot be read."""
+        import numpy as np
+
         import faces
         import frames
 
@@ -80,6 +80,8 @@ class _Describer:
 
 def describe(paths):
     """(N, 128) float32 of N picture files of aligned faces; zeros where one cannot be read."""
+    import numpy as np
+
     import processes
 
     batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
@@ -100,6 +102,8 @@ def standardised(path, digests):
 
     Raises `UserError` where it is no such file, or describes none of them.
     """
+    import numpy as np
+
     try:
         with np.load(path) as file:
             known, described = file["sha256"], file["descriptors"].astype(np.float32)
@@ -129,6 +133,8 @@ def main(argv=None):
     output = args.output or args.input.with_name(f"{args.input.stem}_descriptors.npz")
     if output.exists() and not args.overwrite:
         raise UserError(f"{output} exists: --overwrite replaces it, --output names another")
+    import numpy as np
+
     from face_database import FaceDatabase
 
     database = FaceDatabase(args.input)

@@ -1,4 +1,5 @@
 import argparse
+import importlib
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from conftest import ROOT
 
-from command_line import in_order, number_between, progress, whole_file
+from command_line import in_order, number_between, progress, quiet_start, whole_file
 
 SCRIPTS = sorted(
     path.name for path in ROOT.glob("*.py") if 'if __name__ == "__main__"' in path.read_text()
@@ -159,3 +160,17 @@ def test_number_is_taken_or_refused_with_its_limits(parse, text, value):
     with pytest.raises(argparse.ArgumentTypeError) as error:
         parse(text)
     assert str(error.value) == value
+
+
+@pytest.mark.parametrize("backend, hidden", [("tensorflow", "jax"), ("jax", "matplotlib")])
+def test_what_tensorflow_imports_needlessly_is_hidden_while_it_starts(monkeypatch, backend, hidden):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    names = ("jax", "matplotlib")
+    before = {name: sys.modules.pop(name, None) for name in names}
+    with quiet_start():
+        seen = {name for name in names if name in sys.modules}
+        with pytest.raises(ImportError):
+            importlib.import_module(hidden)
+    assert seen == {"jax", "matplotlib"} - {backend}
+    assert not sys.modules.keys() & set(names)
+    sys.modules.update({name: module for name, module in before.items() if module})
