@@ -255,7 +255,8 @@ class Bucket:
                 return NotSent(f"{where} has no {bucket}: make it, or set S3_BUCKET")
             if status == 403:
                 return NotSent(f"{where} does not let this key write to {bucket} ({code})")
-            return NotTaken(f"{where} answers {status} {code} for {bucket}")
+            said = status if code == str(status) else f"{status} {code}"
+            return NotTaken(f"{where} answers {said} for {bucket}")
         if isinstance(error, (exceptions.HTTPClientError, exceptions.ConnectionError)):
             return NotSent(f"{where} cannot be reached ({type(error).__name__})")
         return NotSent(f"{where}: {' '.join(str(error).split())}")

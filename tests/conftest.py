@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from close_button import ask_to_close
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("FACE_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -249,12 +250,16 @@ def start(display, tmp_path):
         time.sleep(0.5)
         return process
 
-    def press(key):
+    def window():
         (shown,) = xdotool("search", "--onlyvisible", "--name", "^result$")
-        xdotool("windowfocus", shown)
+        return shown
+
+    def press(key):
+        xdotool("windowfocus", window())
         xdotool("key", key)
 
-    start.press, start.xdotool = press, xdotool
+    start.press = press
+    start.close = lambda: ask_to_close(display, int(window()))
     start.printed = output.read_text
     yield start
     for process in started:

@@ -1,4 +1,3 @@
-import ctypes
 import time
 
 import pytest
@@ -28,37 +27,6 @@ def demo(start, tiny_weights):
     return with_options
 
 
-class ClientMessage(ctypes.Structure):
-    """Xlib's XClientMessageEvent."""
-
-    _fields_ = [
-        ("type", ctypes.c_int),
-        ("serial", ctypes.c_ulong),
-        ("send_event", ctypes.c_int),
-        ("display", ctypes.c_void_p),
-        ("window", ctypes.c_ulong),
-        ("message_type", ctypes.c_ulong),
-        ("format", ctypes.c_int),
-        ("data", ctypes.c_long * 5),
-        ("padding", ctypes.c_long * 24),
-    ]
-
-
-def ask_to_close(display, shown):
-    """Send a window what a window manager sends when its close button is pressed."""
-    x11 = ctypes.CDLL("libX11.so.6")
-    x11.XOpenDisplay.restype = ctypes.c_void_p
-    x11.XInternAtom.restype = ctypes.c_ulong
-    server = ctypes.c_void_p(x11.XOpenDisplay(display.encode()))
-    protocols, delete = (
-        x11.XInternAtom(server, name, 0) for name in (b"WM_PROTOCOLS", b"WM_DELETE_WINDOW")
-    )
-    message = ClientMessage(33, window=shown, message_type=protocols, format=32)
-    message.data[0] = delete
-    x11.XSendEvent(server, ctypes.c_ulong(shown), 0, ctypes.c_long(0), ctypes.byref(message))
-    x11.XCloseDisplay(server)
-
-
 def test_any_key_goes_to_the_next_picture_and_the_last_ends(demo, start, pictures):
     process = demo("--image_dir", pictures)
     start.press("space")
@@ -79,10 +47,9 @@ def test_escape_and_q_end_it(start, key):
     assert process.wait(10) == 0, process.stderr.read()
 
 
-def test_closing_the_window_ends_it(start, display):
+def test_closing_the_window_ends_it(start):
     process = start("-c", ALONE, ROOT)
-    (shown,) = start.xdotool("search", "--onlyvisible", "--name", "^result$")
-    ask_to_close(display, int(shown))
+    start.close()
     assert process.wait(10) == 0, process.stderr.read()
 
 
