@@ -239,9 +239,13 @@ def main(argv=None):
                 )
             )
             if args.keep_interval:
-                weights.keep_interval(
-                    path, args.level, results[-1]["interval"]["factor of these pictures"]
-                )
+                factor = results[-1]["interval"]["factor of these pictures"]
+                if factor is None:
+                    raise UserError(
+                        f"--keep_interval: {len(rows)} pictures are too few for intervals that "
+                        f"hold {args.level:g} of the labels"
+                    )
+                weights.keep_interval(path, args.level, factor)
             if args.output_dir:
                 several = len(paths) > 1
                 folder = args.output_dir / path.stem if several else args.output_dir

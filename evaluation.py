@@ -235,6 +235,7 @@ def assess(ages, genders, races, estimates, level, factor=None):
     reliability, error = gender_reliability(genders, estimates.males)
     sexes = ("female", "male", "")
     crossed = [f"{band}, {sexes[g]}" if sexes[g] else "" for band, g in zip(bands, genders)]
+    own = conformal(ages, estimates, level)
     return {
         "figures": figures(ages, genders, estimates),
         "bands": by_group(ages, genders, estimates, bands),
@@ -245,7 +246,7 @@ def assess(ages, genders, races, estimates, level, factor=None):
         "age reliability": age_reliability(ages, estimates.age_probabilities),
         "interval": {
             "level": level,
-            "factor of these pictures": conformal(ages, estimates, level),
+            "factor of these pictures": own if np.isfinite(own) else None,  # None: too few
             "checked with": "the weights' own factor" if factor else "halves of these pictures",
             "held": held,
             "width": width,

@@ -54,7 +54,7 @@ def open_recording(output, rate, interval=None, steady=True):
         finally:
             video.close()
         if not counts["frames"]:
-            raise UserError("no frame has come: nothing is written")
+            raise UserError("it ended before the network saw a frame: nothing is written")
     os.replace(partial, output / VIDEO)
 
 

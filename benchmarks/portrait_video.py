@@ -17,7 +17,10 @@ def portraits(folder=None, most=None, seed=0):
 
         return [np.ascontiguousarray(data.astronaut()[:, :, ::-1])]
     import frames
+    from command_line import UserError
 
+    if not folder.is_dir():
+        raise UserError(f"--portraits {folder} is not a folder: give one of portraits")
     paths = frames.list_pictures(folder)
     if most is not None and most < len(paths):
         chosen = np.random.default_rng(seed).choice(len(paths), most, replace=False)

@@ -104,6 +104,11 @@ def test_interval_is_kept_with_the_weights(database, weight_file, tmp_path, caps
         np.testing.assert_array_equal(kept, before)
     out, _ = run(capsys, "-i", database, "--weight_file", path, "--level", "0.8")
     assert "intervals for 80 percent (the weights' own factor) hold" in out
+    options = ["-i", str(database), "--weight_file", str(path), "--level", "0.99"]
+    out, _ = run(capsys, *options, "--json")
+    assert json.loads(out)["weights"][0]["interval"]["factor of these pictures"] is None
+    with pytest.raises(UserError, match="pictures are too few for intervals that hold 0.99 of the"):
+        evaluate.main([*options, "--keep_interval"])
 
 
 def test_faces_without_genders_have_ages_alone(tmp_path, tiny_weights, capsys):

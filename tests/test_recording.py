@@ -67,7 +67,7 @@ def test_pictures_of_other_and_odd_sizes_fit(tmp_path):
 
 
 def test_nothing_is_left_where_no_frame_came(tmp_path):
-    with pytest.raises(UserError, match="no frame has come"):
+    with pytest.raises(UserError, match="it ended before the network saw a frame"):
         with recording.open_recording(tmp_path / "out", 30.0):
             pass
     assert list((tmp_path / "out").iterdir()) == []
