@@ -1,7 +1,8 @@
 """A process of its own that finds, estimates and follows faces, while the window goes on.
 
 It is asked about one frame at a time. Faces that it knows are looked for near where they were,
-which takes a tenth of the time; new ones all over the frame, every `NEW_EVERY` seconds.
+which takes a tenth of the time; new ones all over the frame, every `NEW_EVERY` seconds or so seldom
+that it takes no more than a `SHARE` of the time.
 """
 
 import collections
@@ -9,11 +10,13 @@ import dataclasses
 import multiprocessing
 import os
 import signal
+import time as clock
 
 import processes
 from command_line import UserError, quiet_start, say
 
-NEW_EVERY = 0.5  # seconds between searches of whole frames while faces are followed
+NEW_EVERY = 0.5  # seconds between searches of whole frames while faces are followed, at least
+SHARE = 0.25  # of the time for them, at most
 
 Analysis = collections.namedtuple("Analysis", "frame seen")
 Analysis.__doc__ = "A `frames.Frame` and the list of `Seen` in it, from left to right."
@@ -212,7 +215,7 @@ class Worker:
 
         self._followed = FollowedFaces() if self._job.follow else None
         self._last = []
-        self._searched = -float("inf")
+        self._due, self._pause = -float("inf"), NEW_EVERY
 
     def examine(self, time, image, embed=False):
         """List of `Seen` in a frame.
@@ -223,13 +226,16 @@ class Worker:
             embed: also compute embeddings.
         """
         near = None
-        if self._followed is not None and self._last and 0 <= time - self._searched < NEW_EVERY:
-            near = self._last
-        else:
-            self._searched = time
+        if self._followed is not None and self._last:
+            soon = 0 < self._due - time <= self._pause  # not so where the clock was put back
+            near = self._last if soon else None
+        begun = clock.perf_counter()
         found, cuts = self._job.cut.examine(image, self._finder, near)
-        if near is not None and len(found) < len(near):
-            self._searched = -float("inf")  # one is lost: look everywhere next time
+        if near is None:
+            self._pause = max(NEW_EVERY, (clock.perf_counter() - begun) / SHARE)
+            self._due = time + self._pause
+        elif len(found) < len(near):
+            self._due = time  # one is lost: look everywhere next time
         self._last = found
         estimates = self._estimator(cuts)
         singles = self._job.answers(estimates)
