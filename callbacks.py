@@ -231,12 +231,16 @@ class Watch(keras.callbacks.Callback):
 
     Raises `UserError` where the loss is no number, or where after PATIENCE epochs that of the
     ages has not fallen at all: the trap of a rate that is too high from the first step on.
+
+    Args:
+        begun: the run starts from trained weights, whose loss may well rise at first.
     """
 
     PATIENCE = 4
 
-    def __init__(self):
+    def __init__(self, begun=False):
         super().__init__()
+        self.begun = begun
         self.epoch = 0
         self.losses = []
 
@@ -249,6 +253,8 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.losses.append(logs["pred_age_loss"])
+        if self.begun:
+            return
         if len(self.losses) == self.PATIENCE and min(self.losses[1:]) >= self.losses[0]:
             self._end(f"the loss of the ages has not fallen in {self.PATIENCE} epochs")
 

@@ -271,7 +271,7 @@ def main(argv=None):
     )
     if start:
         say(weights.put(two_heads(model), *start, network))
-    watch = callbacks.Watch()
+    watch = callbacks.Watch(begun=start is not None)
     history = callbacks.History(folder / f"history_{name}.h5" if first else None)
     kept = callbacks.Checkpoints(folder if first else None, describe(args, argv, faces))
     settings = {k: str(v) for k, v in vars(args).items() if k not in PLACES}
