@@ -149,10 +149,12 @@ def test_watch_ends_a_run_that_is_stuck(model, losses):
             watch.on_epoch_end(epoch, {"pred_age_loss": loss})
 
 
-def test_watch_lets_a_run_go_on_whose_loss_falls_a_little(model):
-    watch = callbacks.Watch()
+@pytest.mark.parametrize("begun, second", [(False, 4.59), (True, 5.5)])
+def test_watch_lets_a_run_go_on(model, begun, second):
+    """Whose loss falls a little, or which starts from trained weights."""
+    watch = callbacks.Watch(begun)
     watch.set_model(model)
-    for epoch, loss in enumerate([4.6, 4.7, 4.59, 4.65, 4.9, 5.0]):
+    for epoch, loss in enumerate([4.6, 4.7, second, 4.65, 4.9, 5.0]):
         watch.on_epoch_begin(epoch)
         watch.on_epoch_end(epoch, {"pred_age_loss": loss})
     assert len(watch.losses) == 6
