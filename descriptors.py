@@ -137,6 +137,8 @@ def main(argv=None):
 
     from face_database import FaceDatabase
 
+    if not output.parent.is_dir():
+        raise UserError(f"{output.parent} is not a folder: make it first")
     database = FaceDatabase(args.input)
     if database.crop != "aligned":
         raise UserError(f"{args.input} holds faces cut by their box: only aligned ones will do")

@@ -67,6 +67,7 @@ def test_mistakes_are_one_line(made, tmp_path):
     for arguments, message in (
         ([*options, str(chips)], f"{path} exists: --overwrite replaces it"),
         ([*options, str(tmp_path), "-o", str(tmp_path / "d.npz")], "does not exist: give the fold"),
+        ([*options, str(chips), "-o", str(tmp_path / "no" / "d.npz")], "no is not a folder: make"),
     ):
         with pytest.raises(UserError, match=message):
             descriptors.main(arguments)
