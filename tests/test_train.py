@@ -108,18 +108,6 @@ def test_weights_give_the_validation_figures_that_they_claim(database, tmp_path)
     assert estimator.description.val_gender_accuracy == pytest.approx(right.mean(), abs=1e-5)
 
 
-def test_descriptors_are_learnt_but_neither_validated_nor_kept(database, described, tmp_path):
-    options = tiny(database, tmp_path, "--nb_epochs", "6", "--lr", "0.006", "--batch_size", "8")
-    options += ["--schedule", "cosine", "--pool", "global"]
-    train.main([*options, "--descriptors", str(described), "--descriptor_weight", "2"])
-    history = pandas.read_hdf(tmp_path / "history_10_1.h5", "history")
-    learnt = history["pred_descriptor_loss"]
-    assert learnt.iloc[-1] < 1.9  # 2 for who knows nothing
-    assert (history["val_pred_descriptor_loss"] == 0).all()
-    path, *_ = tmp_path.glob("*.hdf5")
-    assert weights.read(path)[0].network == "a WideResNet 10-1 for 32 px faces, global pooling"
-
-
 def test_too_few_pictures_are_one_line(database, tmp_path):
     with pytest.raises(UserError) as error:
         train.main(tiny(database, tmp_path, "--batch_size", "512"))
@@ -184,6 +172,11 @@ def test_killed_run_is_resumed_to_the_same_weights_as_one_that_was_not(
     ]
     pandas.testing.assert_frame_equal(*histories)
     assert len(histories[0]) == 3
+    # descriptors are learnt, but neither validated nor kept
+    learnt, validated = (histories[0][f"{part}pred_descriptor_loss"] for part in ("", "val_"))
+    assert learnt.iloc[-1] < learnt[0] and (validated == 0).all()
+    kept, _ = weights.read(max((tmp_path / "killed").glob("*.hdf5")))
+    assert kept.network == "a WideResNet 10-1 for 32 px faces"
 
 
 def test_resume_without_a_run_is_one_line(database, tmp_path):
