@@ -187,7 +187,7 @@ WINDOWS = {
     ("run.py", "video"): ["--output_dir", "out"],
     ("run.py", "folder"): ["--output_dir", "out"],
 }
-"""Cells with a window; run.py on a camera is above, demo.py on folders and videos alone are in
+"""Cells with a window; run.py on a camera is above, demo.py without files below and in
 test_window.py."""
 
 
@@ -258,3 +258,10 @@ def test_every_input_reaches_a_window_and_files(
         start.press("q")
     assert process.wait(40) == 0, process.stderr.read()
     check_tables(made, script, source)
+
+
+def test_demo_shows_a_camera_in_a_window(start, clip, tiny_weights):
+    process = start(CAMERA, clip, ROOT / "demo.py", "--weight_file", tiny_weights[0])
+    start.press("q")
+    assert process.wait(10) == 0, process.stderr.read()
+    assert start.printed() == ""
