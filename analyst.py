@@ -215,7 +215,7 @@ class Worker:
 
         self._followed = FollowedFaces() if self._job.follow else None
         self._last = []
-        self._due, self._pause = -float("inf"), NEW_EVERY
+        self._searched, self._pause = -float("inf"), NEW_EVERY
 
     def examine(self, time, image, embed=False):
         """List of `Seen` in a frame.
@@ -226,16 +226,15 @@ class Worker:
             embed: also compute embeddings.
         """
         near = None
-        if self._followed is not None and self._last:
-            soon = 0 < self._due - time <= self._pause  # not so where the clock was put back
-            near = self._last if soon else None
+        if self._followed is not None and self._last and 0 <= time - self._searched < self._pause:
+            near = self._last
         begun = clock.perf_counter()
         found, cuts = self._job.cut.examine(image, self._finder, near)
         if near is None:
+            self._searched = time
             self._pause = max(NEW_EVERY, (clock.perf_counter() - begun) / SHARE)
-            self._due = time + self._pause
         elif len(found) < len(near):
-            self._due = time  # one is lost: look everywhere next time
+            self._searched = -float("inf")  # one is lost: look everywhere next time
         self._last = found
         estimates = self._estimator(cuts)
         singles = self._job.answers(estimates)

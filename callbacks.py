@@ -253,9 +253,8 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.losses.append(logs["pred_age_loss"])
-        if self.begun:
-            return
-        if len(self.losses) == self.PATIENCE and min(self.losses[1:]) >= self.losses[0]:
+        stuck = len(self.losses) == self.PATIENCE and min(self.losses[1:]) >= self.losses[0]
+        if stuck and not self.begun:
             self._end(f"the loss of the ages has not fallen in {self.PATIENCE} epochs")
 
     def _end(self, what):

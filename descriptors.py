@@ -133,12 +133,12 @@ def main(argv=None):
     output = args.output or args.input.with_name(f"{args.input.stem}_descriptors.npz")
     if output.exists() and not args.overwrite:
         raise UserError(f"{output} exists: --overwrite replaces it, --output names another")
+    if not output.parent.is_dir():
+        raise UserError(f"{output.parent} is not a folder: make it first")
     import numpy as np
 
     from face_database import FaceDatabase
 
-    if not output.parent.is_dir():
-        raise UserError(f"{output.parent} is not a folder: make it first")
     database = FaceDatabase(args.input)
     if database.crop != "aligned":
         raise UserError(f"{args.input} holds faces cut by their box: only aligned ones will do")

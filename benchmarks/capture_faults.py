@@ -14,6 +14,7 @@ import collections
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,42 +40,6 @@ def get_args(argv=None):
         "--captures", type=number_between(10, 10000, int), default=200, help="presses of Space"
     )
     return parser.parse_args(argv)
-
-
-@contextlib.contextmanager
-def screen():
-    """A screen made by Xvfb, as the environment's DISPLAY."""
-    reader, writer = os.pipe()
-    try:
-        server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(writer), "-noreset", "-screen", "0", "1024x768x24"],
-            pass_fds=[writer],
-            stderr=subprocess.DEVNULL,
-        )
-    except FileNotFoundError:
-        raise UserError("Xvfb is not installed: apt-get install xvfb xdotool") from None
-    os.close(writer)
-    with os.fdopen(reader) as number:
-        os.environ["DISPLAY"] = f":{number.readline().strip()}"
-    try:
-        yield
-    finally:
-        server.terminate()
-        server.wait()
-
-
-@contextlib.contextmanager
-def small_disk(folder):
-    """The folder as a disk of its own, of `DISK`; whether it could be made."""
-    folder.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "none", folder], capture_output=True
-    )
-    try:
-        yield made.returncode == 0
-    finally:
-        if made.returncode == 0:
-            subprocess.run(["umount", folder], check=True)
 
 
 class Stand:
@@ -200,14 +165,17 @@ def flush(environment):
 
 def main(argv=None):
     args = get_args(argv)
+    import machine
     import numpy as np
     import portrait_video
     import s3_server
 
+    if not shutil.which("Xvfb") or not shutil.which("xdotool"):
+        raise UserError("Xvfb and xdotool are not installed: apt-get install xvfb xdotool")
     with contextlib.ExitStack() as stack:
-        stack.enter_context(screen())
+        os.environ["DISPLAY"] = stack.enter_context(machine.screen())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        room = stack.enter_context(small_disk(folder / "disk"))
+        room = stack.enter_context(machine.small_disk(folder / "disk", DISK))
         moving = portrait_video.Moving(
             portrait_video.portraits()[0], (320, 240), 400, np.random.default_rng(0)
         )
@@ -223,9 +191,7 @@ def main(argv=None):
         stand.start()
         faults = [fault for fault in FAULTS if room or fault != "full disk"]
         for place, fault in enumerate(faults):
-            count = (place + 1) * args.captures // len(faults) - place * args.captures // len(
-                faults
-            )
+            count = len(range(place, args.captures, len(faults)))
             before = len(stand.printed)
             under_fault(fault, count, stand, server, proxy, folder / "disk")
             print(f"{fault}: {count} presses, {len(stand.printed) - before} faces printed")

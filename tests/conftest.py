@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import machine
 import numpy as np
 import pytest
 from close_button import ask_to_close
@@ -61,16 +62,14 @@ def small_disk(tmp_path):
     if os.geteuid() != 0:
         pytest.skip("a small disk can only be made by root")
     disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("no small disk can be made here")
 
     def resize(size):
         subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
 
-    yield disk, resize
-    subprocess.run(["umount", str(disk)], check=True)
+    with machine.small_disk(disk, "64k") as made:
+        if not made:
+            pytest.skip("no small disk can be made here")
+        yield disk, resize
 
 
 @pytest.fixture(scope="session")
@@ -206,17 +205,8 @@ def display():
     """A screen of its own, made by Xvfb."""
     if not shutil.which("Xvfb") or not shutil.which("xdotool"):
         pytest.skip("Xvfb and xdotool are not installed: apt-get install xvfb xdotool")
-    reader, writer = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writer), "-noreset", "-screen", "0", "1024x768x24"],
-        pass_fds=[writer],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writer)
-    with os.fdopen(reader) as number:
-        yield f":{number.readline().strip()}"
-    server.terminate()
-    server.wait()
+    with machine.screen() as name:
+        yield name
 
 
 @pytest.fixture
