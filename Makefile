@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 demo: .venv/installed
-	$(BIN)/python demo_pictures.py demo_pictures
+	$(BIN)/python -m tools.demo_pictures demo_pictures
 	$(BIN)/python demo.py --image_dir demo_pictures --output_dir demo_output --overwrite
 	@if [ -n "$$DISPLAY" ]; then \
 		echo "in a window: $(BIN)/python demo.py --image_dir demo_pictures"; \
@@ -18,8 +18,8 @@ test: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal
 
-.venv/installed: requirements.txt check_system.py
-	$(PYTHON) check_system.py
+.venv/installed: requirements.txt tools/check_system.py
+	$(PYTHON) tools/check_system.py
 	$(PYTHON) -m venv .venv
 	@echo "installing what requirements.txt lists into .venv: a few minutes, 3 GB"
 	$(BIN)/python -m pip install --quiet --use-pep517 -r requirements.txt
@@ -30,6 +30,7 @@ test: .venv/installed-dev
 	@touch $@
 
 clean:
-	rm -rf .venv demo_pictures demo_output .pytest_cache .ruff_cache __pycache__ tests/__pycache__
+	rm -rf .venv demo_pictures demo_output .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: demo test clean

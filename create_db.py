@@ -12,9 +12,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import database_report
-from command_line import Parser, UserError, number_between, run
-from weights import MARGIN
+from age_gender.command_line import Parser, UserError, number_between, run
+from age_gender.data import report as database_report
+from age_gender.weights import MARGIN
 
 FIELDS = ("dob", "photo_taken", "full_path", "gender", "face_score", "second_face_score")
 
@@ -121,8 +121,8 @@ def main(argv=None):
     rows = read_meta(args.input / f"{args.db}.mat", args.db)
     import numpy as np
 
-    import database_builder
-    import faces
+    from age_gender import faces
+    from age_gender.data import builder as database_builder
 
     kept, dropped = select(rows, args.min_score)
     print(f"rows {len(kept)}")

@@ -12,8 +12,8 @@ import os
 import re
 from pathlib import Path
 
-import database_report
-from command_line import Parser, UserError, number_between, run, say
+from age_gender.command_line import Parser, UserError, number_between, run, say
+from age_gender.data import report as database_report
 
 PATTERN = re.compile(r"\d+_[01]_[0-4]_\d+\.jpg(\.chip\.jpg)?$")  # as UTKFace documents it
 
@@ -113,8 +113,8 @@ class OnlyFace:
 
     def __call__(self, image):
         """(H, W, 3) uint8 BGR to (size, size, 3); raises `UnusablePicture`."""
-        import faces
-        from database_builder import UnusablePicture
+        from age_gender import faces
+        from age_gender.data.builder import UnusablePicture
 
         if self._raw and self._finder is None:
             self._finder = faces.FaceFinder()
@@ -128,7 +128,7 @@ def main(argv=None):
     args = get_args(argv)
     database_report.refuse_existing(args.output, args.overwrite)
     labelled = read_names(args.input)
-    import database_builder
+    from age_gender.data import builder as database_builder
 
     pictures = database_builder.Pictures(args.input, *labelled)
     raw = args.align or args.margin is not None

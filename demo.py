@@ -11,8 +11,8 @@ In the window any key goes to the next picture; Escape, q or closing it ends.
 
 from pathlib import Path
 
-import face_options
-from command_line import Parser, UserError, run, say
+from age_gender.command_line import Parser, UserError, run, say
+from age_gender.live import options as face_options
 
 
 def get_args(argv=None):
@@ -38,8 +38,8 @@ def get_args(argv=None):
 
 def folder_to_files(args, sight):
     """Write annotated pictures and tables; print a line for each face."""
-    import picture_folder
-    import results
+    from age_gender.output import folder as picture_folder
+    from age_gender.output import tables as results
 
     counts = picture_folder.estimate_folder(args.image_dir, sight.paths, args.output_dir, sight.job)
     say(", ".join(f"{count} {what}" for what, count in counts.items()))
@@ -48,9 +48,8 @@ def folder_to_files(args, sight):
 
 def pictures_to_window(args, sight):
     """Show pictures until the user ends it."""
-    import analyst
-    import drawing
-    import window
+    from age_gender.live import analyst, window
+    from age_gender.output import drawing
 
     with analyst.Analyst(sight.job) as asked:
         asked.wait()
@@ -68,11 +67,10 @@ def video(args, sight, windowed):
     """Show a camera or a video in a window, write it, or both, until it or the user ends it."""
     import contextlib
 
-    import analyst
-    import drawing
-    import frames
-    import recording
-    import window
+    from age_gender import frames
+    from age_gender.live import analyst, window
+    from age_gender.output import drawing
+    from age_gender.output import video as recording
 
     source = args.source or "0"
     live = windowed or frames.is_camera(source)
@@ -102,13 +100,13 @@ def video(args, sight, windowed):
 def main(argv=None):
     args = get_args(argv)
     if args.output_dir:
-        import results
+        from age_gender.output import tables as results
 
         results.refuse_existing(args.output_dir, args.overwrite)
     sight = face_options.open_sight(args, but_not=args.output_dir)
     windowed = args.window or not args.output_dir
     if windowed:
-        import window
+        from age_gender.live import window
 
         window.require_display("--output_dir OUT writes files instead, and needs none")
     if sight.paths is None:
@@ -120,7 +118,7 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    import engine
+    from age_gender import autotune as engine
 
     engine.keep_memory()
     run(main)

@@ -13,7 +13,15 @@ import os
 import tempfile
 from pathlib import Path
 
-from command_line import Parser, UserError, number_between, progress, quiet_start, run, say
+from age_gender.command_line import (
+    Parser,
+    UserError,
+    number_between,
+    progress,
+    quiet_start,
+    run,
+    say,
+)
 
 RACES = ("White", "Black", "Asian", "Indian", "other")  # UTKFace's labels 0 to 4
 PARTS = ("training", "validation", "test")
@@ -76,8 +84,8 @@ def get_args(argv=None):
 
 def open_pictures(path, description, made_in, age_label):
     """The database of the pictures; `UserError` where the weights cannot take its faces."""
-    import training_data
-    from face_database import FaceDatabase
+    from age_gender.data import labelled as training_data
+    from age_gender.data.database import FaceDatabase
 
     if path.is_dir():
         return training_data.database_of(
@@ -106,7 +114,7 @@ def rows_of(part, database, description):
     """
     import numpy as np
 
-    import training_data
+    from age_gender.data import labelled as training_data
 
     name = training_data.TERMS.get(database.db, (database.db,))[0]
     if part == "auto":
@@ -145,7 +153,7 @@ def estimate(estimator, database, rows):
     """`Estimates` of some rows of a database, read as they are needed."""
     import numpy as np
 
-    from estimator import BATCH_SIZES, Estimates
+    from age_gender.estimator import BATCH_SIZES, Estimates
 
     step = BATCH_SIZES[-1]
     starts = range(0, len(rows), step)
@@ -165,7 +173,7 @@ def write_report(folder, database, rows, ages, genders, estimates, found):
     """Write tables, diagrams and sheets of faces of one weight file into a folder."""
     import numpy as np
 
-    import evaluation_report as report
+    from age_gender.evaluation import report as report
 
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("bands", "bands by gender", "races"):
@@ -186,8 +194,8 @@ def write_report(folder, database, rows, ages, genders, estimates, found):
 def suspects(args, paths, descriptions, database):
     """List the pictures whose labels are least likely."""
     with quiet_start():
-        import label_noise
-        from estimator import Estimator
+        from age_gender.estimator import Estimator
+        from age_gender.evaluation import suspects as label_noise
 
     estimates = label_noise.cross_fitted(
         descriptions,
@@ -203,7 +211,7 @@ def suspects(args, paths, descriptions, database):
 
 def main(argv=None):
     args = get_args(argv)
-    import weights
+    from age_gender import weights
 
     paths = [weights.find(each) for each in args.weight_file]
     first = weights.read(paths[0])[0]
@@ -217,8 +225,8 @@ def main(argv=None):
         races = races_of(database)
         groups = [races[row] for row in rows]
         with quiet_start():
-            import evaluation
-            from estimator import Estimator
+            from age_gender.estimator import Estimator
+            from age_gender.evaluation import figures as evaluation
         results, estimates = [], []
         for path in paths:
             estimator = Estimator(path)
@@ -256,7 +264,7 @@ def main(argv=None):
 
 def show(args, paths, count, part, results, changes):
     """Print what was found, as lines or as JSON; the last lines are the first file's figures."""
-    import evaluation_report
+    from age_gender.evaluation import report as evaluation_report
 
     said = {
         "input": str(args.input),
@@ -288,7 +296,7 @@ def show(args, paths, count, part, results, changes):
 
 
 if __name__ == "__main__":
-    import engine
+    from age_gender import autotune as engine
 
     engine.keep_memory()
     run(main)

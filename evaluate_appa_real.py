@@ -7,7 +7,7 @@ import argparse
 import csv
 from pathlib import Path
 
-from command_line import (
+from age_gender.command_line import (
     Parser,
     UserError,
     number_between,
@@ -48,8 +48,8 @@ def read_faces(root, names, size, resize):
 
     Yields (number of the row, face (size, size, 3) uint8 BGR); says how many are missing.
     """
-    import faces
-    from frames import UnreadablePicture, read_picture
+    from age_gender import faces
+    from age_gender.frames import UnreadablePicture, read_picture
 
     missing = []
     for row in progress(range(len(names)), len(names), "pictures"):
@@ -73,8 +73,8 @@ def write_table(path, names, ages, rows, estimates):
 
 def main(argv=None):
     args = get_args(argv)
-    import appa_real
-    import weights
+    from age_gender import weights
+    from age_gender.data import appa_real
 
     path = weights.find(args.weight_file)
     description, _ = weights.read(path)
@@ -87,7 +87,7 @@ def main(argv=None):
         raise UserError(f"{args.dataset_root} holds none of the pictures that its table names")
     rows = [row for row, _ in read]
     with quiet_start():
-        from estimator import Estimator
+        from age_gender.estimator import Estimator
     estimates = Estimator(path)(np.stack([face for _, face in read]))
     if args.output_dir:
         args.output_dir.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    import engine
+    from age_gender import autotune as engine
 
     engine.keep_memory()
     run(main)

@@ -10,8 +10,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-import training_data
-from augmentation import Augmentation, age_targets, augment, gender_targets, mixup
+from age_gender.data import labelled as training_data
+from age_gender.training.augmentation import (
+    Augmentation,
+    age_targets,
+    augment,
+    gender_targets,
+    mixup,
+)
 from wide_resnet import IMAGE_SIZE
 
 
@@ -160,7 +166,7 @@ class _Decoded:
         self._size = size
 
     def __getitem__(self, row):
-        import faces
-        from frames import read_picture
+        from age_gender import faces
+        from age_gender.frames import read_picture
 
         return faces.whole(read_picture(self._paths[row]), self._size)

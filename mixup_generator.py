@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from augmentation import Augmentation
+from age_gender.training.augmentation import Augmentation
 from generator import Batches
 
 

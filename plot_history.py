@@ -10,7 +10,7 @@ import os
 import re
 from pathlib import Path
 
-from command_line import Parser, UserError, run, whole_file
+from age_gender.command_line import Parser, UserError, run, whole_file
 
 PICTURES = {
     "loss.png": ("loss", ("loss", "pred_gender_loss", "pred_age_loss")),

@@ -12,9 +12,9 @@ import contextlib
 import time
 from pathlib import Path
 
-import face_options
 import settings
-from command_line import Parser, number_between, progress, run, say
+from age_gender.command_line import Parser, number_between, progress, run, say
+from age_gender.live import options as face_options
 
 HOUR = 3600.0
 
@@ -73,8 +73,8 @@ def prune(outbox, days):
 
 def at_window(args, shown, stand, every_hour):
     """Show what comes until the user ends it, and heed the keys."""
-    import drawing
-    import window
+    from age_gender.live import window
+    from age_gender.output import drawing
 
     pictures = args.image_dir is not None
     with window.Window("result") as screen:
@@ -95,7 +95,7 @@ def at_window(args, shown, stand, every_hour):
 
 def headless(args, shown, stand, every_hour):
     """Capture every picture, or each ``--every`` seconds a frame in which there is a face."""
-    import stand as keys
+    from age_gender.captures import kiosk as keys
 
     pause = 10.0 if args.every is None else args.every
     due = -float("inf")
@@ -118,12 +118,12 @@ def watch(args, s3, outbox):
     """Look at faces and capture them until the end."""
     sight = face_options.open_sight(args, but_not=args.output_dir)
     if not args.headless:
-        import window
+        from age_gender.live import window
 
         window.require_display("--headless captures without one")
-    import analyst
-    from captures import Captures
-    from stand import Stand
+    from age_gender.captures.kiosk import Stand
+    from age_gender.captures.sender import Captures
+    from age_gender.live import analyst
 
     outbox.clean()
     made = Captures(outbox, s3, dry_run=args.dry_run)
@@ -162,7 +162,7 @@ def watch(args, s3, outbox):
 def main(argv=None):
     args = get_args(argv)
     s3 = settings.s3()
-    from captures import Outbox, flush
+    from age_gender.captures.sender import Outbox, flush
 
     outbox = Outbox(settings.outbox())
     if not args.flush:
@@ -173,7 +173,7 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    import engine
+    from age_gender import autotune as engine
 
     engine.keep_memory()
     run(main)

@@ -16,7 +16,7 @@ import dataclasses
 import os
 from pathlib import Path
 
-from command_line import UserError
+from age_gender.command_line import UserError
 
 ENCRYPTIONS = ("AES256", "aws:kms", "none")
 

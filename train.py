@@ -13,10 +13,10 @@ import shlex
 import sys
 from pathlib import Path
 
-import devices
-import engine
-from command_line import UserError, quiet_start, run, say
-from train_options import PRESET, get_args
+from age_gender import autotune as engine
+from age_gender.command_line import UserError, quiet_start, run, say
+from age_gender.training import devices
+from age_gender.training.options import PRESET, get_args
 from wide_resnet import WideResNet, two_heads, with_descriptors
 
 # what changes nothing that is learned, and may be another when a run is gone on with
@@ -37,7 +37,7 @@ def describe(args, argv, faces):
     """What the weights will say of themselves."""
     import keras
 
-    from weights import Description
+    from age_gender.weights import Description
 
     return Description(
         depth=args.depth,
@@ -93,8 +93,8 @@ def batches_of(args, faces, training, validation, place):
     """
     import numpy as np
 
-    import descriptors
-    from augmentation import Augmentation
+    from age_gender.training import embeddings as descriptors
+    from age_gender.training.augmentation import Augmentation
     from generator import FaceBatches
 
     described = unknown = None
@@ -132,9 +132,9 @@ def compiled(args, network, epoch_steps, way):
     """
     import keras
 
-    from callbacks import LearningRate
-    from descriptors import LENGTH
-    from losses import AgeError, AgeLoss, DescriptorLoss, GenderAccuracy
+    from age_gender.training.callbacks import LearningRate
+    from age_gender.training.embeddings import LENGTH
+    from age_gender.training.losses import AgeError, AgeLoss, DescriptorLoss, GenderAccuracy
 
     rate = LearningRate(args.lr, args.nb_epochs, epoch_steps, args.schedule, args.warmup)
     average = {"use_ema": True, "ema_momentum": args.ema} if args.ema else {}
@@ -207,7 +207,7 @@ def fit(model, batches, held, epochs, followers, state):
     """Train from ``batches.epoch`` on; the state is kept after all that others do with an epoch."""
     import keras
 
-    from callbacks import ValidateAverage
+    from age_gender.training.callbacks import ValidateAverage
 
     def next_epoch(epoch, logs):
         batches.epoch = epoch + 1
@@ -238,8 +238,8 @@ def fit(model, batches, held, epochs, followers, state):
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     args = get_args(argv)
-    import training_data
-    import weights
+    from age_gender import weights
+    from age_gender.data import labelled as training_data
 
     folder = Path(__file__).resolve().parent / args.output_path
     name = f"{args.depth}_{args.width}"
@@ -256,7 +256,7 @@ def main(argv=None):
     place = devices.join(args.devices, args.hosts, args.host_number, args.batch_size)
     with quiet_start():
         import keras
-    import callbacks
+    from age_gender.training import callbacks
 
     content = state_path.read_bytes() if resume and first else b""
     content = devices.from_first(content, place)

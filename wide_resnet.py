@@ -85,7 +85,7 @@ class WideResNet:
         import keras
         from keras import layers
 
-        from devices import mirrored
+        from age_gender.training.devices import mirrored
 
         together = mirrored()
 

@@ -16,8 +16,8 @@ def portraits(folder=None, most=None, seed=0):
         from skimage import data
 
         return [np.ascontiguousarray(data.astronaut()[:, :, ::-1])]
-    import frames
-    from command_line import UserError
+    from age_gender import frames
+    from age_gender.command_line import UserError
 
     if not folder.is_dir():
         raise UserError(f"--portraits {folder} is not a folder: give one of portraits")
@@ -30,7 +30,7 @@ def portraits(folder=None, most=None, seed=0):
 
 def faces_of(found):
     """Portraits cut round the face, which is two fifths of their height; none without a face."""
-    import faces
+    from age_gender import faces
 
     finder = faces.FaceFinder()
     cut = []

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from command_line import UserError
+from age_gender.command_line import UserError
 
 
 def add_options(parser):
@@ -19,8 +19,8 @@ def load(args):
 
     Raises `UserError` where they do not belong together.
     """
-    from estimator import Estimator
-    from face_database import FaceDatabase
+    from age_gender.data.database import FaceDatabase
+    from age_gender.estimator import Estimator
 
     database = FaceDatabase(args.input)
     names = database.sources()

@@ -11,17 +11,17 @@ import threading
 import time
 from pathlib import Path
 
-import machine
 import numpy as np
 import pytest
+
+import machine
 from close_button import ask_to_close
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("FACE_TEST_DATA", ROOT.parent / "shared" / "data"))
 
-sys.path.insert(0, str(ROOT))
 
-import command_line  # noqa: E402, F401  as in every command, before OpenCV
+from age_gender import command_line  # noqa: E402, F401  as in every command, before OpenCV
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Run in the background of a script, the tests and all they start would be deaf to Ctrl-C.
@@ -77,7 +77,7 @@ def tiny_weights(tmp_path_factory):
     """A weight file of a random WideResNet 10-1 for 32 px faces, and the model it holds."""
     import keras
 
-    import weights
+    from age_gender import weights
     from wide_resnet import WideResNet
 
     keras.utils.set_random_seed(1)
@@ -98,9 +98,15 @@ def command(tmp_path):
     def run(script, *arguments, **options):
         home = tmp_path / "home"
         home.mkdir(exist_ok=True)
-        environment = {"PATH": os.environ["PATH"], "HOME": str(home), **options.pop("env", {})}
+        how = [str(ROOT / script)] if script.endswith(".py") else ["-m", script]
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "PYTHONPATH": str(ROOT),
+            **options.pop("env", {}),
+        }
         return subprocess.run(
-            [sys.executable, str(ROOT / script), *map(str, arguments)],
+            [sys.executable, *how, *map(str, arguments)],
             capture_output=True,
             text=True,
             cwd=options.pop("cwd", tmp_path),

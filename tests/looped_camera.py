@@ -12,7 +12,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import command_line  # noqa: E402, F401, I001  as in every command, before OpenCV
+from age_gender import command_line  # noqa: E402, F401, I001  as in every command, before OpenCV
 import cv2  # noqa: E402
 
 

@@ -7,8 +7,8 @@ import pytest
 import scipy.io
 
 import create_db
-from command_line import UserError
-from face_database import FaceDatabase
+from age_gender.command_line import UserError
+from age_gender.data.database import FaceDatabase
 
 NAMES = ["01/a.jpg", "02/b.jpg", "02/ü.jpg", "03/d.jpg", "03/e.jpg", "03/f.jpg", "03/g.jpg"]
 

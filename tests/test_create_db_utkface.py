@@ -4,13 +4,13 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from conftest import write_chips
 
 import create_db_utkface
-import faces
-from command_line import UserError
+from age_gender import faces
+from age_gender.command_line import UserError
+from age_gender.data.database import FaceDatabase
+from conftest import write_chips
 from create_db_utkface import labels_of
-from face_database import FaceDatabase
 
 
 @pytest.mark.parametrize(

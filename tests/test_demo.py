@@ -9,11 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT, write_chips
 
 import demo
-import weights
-from command_line import UserError
+from age_gender import weights
+from age_gender.command_line import UserError
+from conftest import ROOT, write_chips
 
 
 def rows_of(output):
@@ -23,7 +23,7 @@ def rows_of(output):
 
 def test_weights_that_ship_see_a_woman_in_the_astronaut(command, tmp_path):
     """What `make demo` does, with nothing but the shipped weights."""
-    assert command("demo_pictures.py", "pictures").returncode == 0
+    assert command("tools.demo_pictures", "pictures").returncode == 0
     done = command("demo.py", "--image_dir", "pictures", "--output_dir", "out")
     assert done.returncode == 0, done.stderr
     (row,) = rows_of(tmp_path / "out")

@@ -2,8 +2,8 @@ import fcntl
 
 import pytest
 
-from command_line import UserError
-from download import download
+from age_gender.command_line import UserError
+from age_gender.download import download
 
 CONTENT = bytes(range(256)) * 2000
 

@@ -14,6 +14,7 @@ import time
 import zipfile
 
 import pytest
+
 from conftest import ROOT
 
 SCRIPT = ROOT / "download.sh"

@@ -4,9 +4,9 @@ import h5py
 import numpy as np
 import pytest
 
-import engine
-from command_line import UserError
-from estimator import BATCH_SIZES, Estimator
+from age_gender import autotune as engine
+from age_gender.command_line import UserError
+from age_gender.estimator import BATCH_SIZES, Estimator
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,11 @@ import json
 
 import numpy as np
 import pytest
-from conftest import write_appa_real, write_chips, write_database
 
 import evaluate
-import weights
-from command_line import UserError
+from age_gender import weights
+from age_gender.command_line import UserError
+from conftest import write_appa_real, write_chips, write_database
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ def run(capsys, *arguments):
 def test_validation_part_is_measured_and_ends_with_the_originals_lines(
     database, weight_file, tmp_path, capsys
 ):
-    from estimator import Estimator
-    from face_database import FaceDatabase
+    from age_gender.data.database import FaceDatabase
+    from age_gender.estimator import Estimator
 
     out, _ = run(
         capsys, "-i", database, "--weight_file", weight_file, "--output_dir", tmp_path / "report"

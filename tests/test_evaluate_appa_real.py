@@ -3,11 +3,11 @@ import csv
 import cv2
 import numpy as np
 import pytest
-from conftest import write_appa_real
 
 import evaluate_appa_real
-from command_line import UserError
-from estimator import Estimator
+from age_gender.command_line import UserError
+from age_gender.estimator import Estimator
+from conftest import write_appa_real
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-import faces
-import weights
-from faces import Cut, Face, FaceFinder
+from age_gender import faces, weights
+from age_gender.faces import Cut, Face, FaceFinder
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-import frames
-from command_line import UserError
+from age_gender import frames
+from age_gender.command_line import UserError
 
 
 def save(path, image, *options):

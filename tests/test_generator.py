@@ -3,9 +3,9 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from conftest import write_appa_real, write_chips
 
-from augmentation import Augmentation
+from age_gender.training.augmentation import Augmentation
+from conftest import write_appa_real, write_chips
 from generator import FaceBatches, FaceGenerator
 
 EVERYTHING = Augmentation(0.1, 10, 0.1, True, 0.1, 0.1, 0.5, 0.2, 0.2)

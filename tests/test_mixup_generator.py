@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from augmentation import Augmentation
+from age_gender.training.augmentation import Augmentation
 from mixup_generator import MixupGenerator
 
 PICTURES = np.random.default_rng(0).uniform(0, 255, (20, 8, 8, 3)).astype(np.float32)

@@ -6,7 +6,7 @@ import pandas
 import pytest
 
 import plot_history
-from command_line import UserError
+from age_gender.command_line import UserError
 
 
 def write_history(path, epochs=3):

@@ -5,10 +5,10 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT
 
-import processes
-from command_line import UserError
+from age_gender import processes
+from age_gender.command_line import UserError
+from conftest import ROOT
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork"])
@@ -39,7 +39,7 @@ def _die():
 
 def test_processes_end_when_their_parent_is_killed():
     code = (
-        "import os, sys, time; sys.path.insert(0, sys.argv[1]); import processes\n"
+        "import os, sys, time; sys.path.insert(0, sys.argv[1]); from age_gender import processes\n"
         "with processes.pool('fork') as pool:\n"
         "    print(pool.submit(os.getpid).result(), flush=True)\n"
         "    time.sleep(60)"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -52,13 +53,13 @@ def test_every_file_and_make_target_mentioned_exists():
 
 
 def test_system_line_is_the_one_that_the_check_prints():
-    import check_system
+    from tools import check_system
 
     assert check_system.APT_GET in README
 
 
 def test_figures_are_those_of_the_weights_that_ship():
-    import weights
+    from age_gender import weights
 
     description, _ = weights.read(weights.find())
     assert f"| {description.val_age_mae:.2f} |" in README

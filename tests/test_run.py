@@ -9,10 +9,10 @@ import time
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT, write_video
-from s3_server import BUCKET, KEY, SECRET, s3, s3_server  # noqa: F401
 
 import run
+from conftest import ROOT, write_video
+from s3_server import BUCKET, KEY, SECRET, s3, s3_server  # noqa: F401
 
 CAMERA = ROOT / "tests" / "looped_camera.py"
 
@@ -160,7 +160,7 @@ def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
 
 
 def test_old_captures_are_pruned(tmp_path, monkeypatch, capsys):
-    import captures
+    from age_gender.captures import sender as captures
 
     monkeypatch.setenv("CAPTURES_OUTBOX", str(tmp_path / "outbox"))
     path = captures.Outbox(tmp_path / "outbox").add(1, [{}])

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
 import settings
-from command_line import UserError
+from age_gender.command_line import UserError
+from conftest import ROOT
 
 NAMES = [f"S3_{name}" for name in ("BUCKET", "PREFIX", "ENDPOINT_URL", "REGION", "ACL")]
 NAMES += ["S3_ENCRYPTION", "AWS_SERVER_PUBLIC_KEY", "AWS_SERVER_SECRET_KEY", "CAPTURES_OUTBOX"]

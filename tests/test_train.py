@@ -11,12 +11,12 @@ import time
 import numpy as np
 import pandas
 import pytest
-from conftest import ROOT, write_appa_real, write_chips, write_database
 
 import train
-import weights
-from command_line import UserError
-from face_database import FaceDatabase
+from age_gender import weights
+from age_gender.command_line import UserError
+from age_gender.data.database import FaceDatabase
+from conftest import ROOT, write_appa_real, write_chips, write_database
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_folders_and_other_weights_are_trained_on_in_low_precision(tmp_path, tin
 
 
 def test_weights_give_the_validation_figures_that_they_claim(database, tmp_path):
-    from estimator import Estimator
+    from age_gender.estimator import Estimator
 
     options = ["--nb_epochs", "1", "--fold", "2/3", "--opt", "adam"]
     train.main(tiny(database, tmp_path, *options))

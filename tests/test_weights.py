@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-import weights
-from command_line import UserError
+from age_gender import weights
+from age_gender.command_line import UserError
 from wide_resnet import WideResNet
 
 NAME = "weights.29-3.76_utk.hdf5"
@@ -42,7 +42,7 @@ def test_written_file_comes_back_with_its_description(tmp_path, tiny_weights):
 
 @pytest.mark.parametrize("network", [(64, 10, 1, 2, "local"), (48, 10, 2, 2, "global")])
 def test_other_stem_and_pool_come_back_and_predict_the_same(tmp_path, network):
-    from estimator import Estimator
+    from age_gender.estimator import Estimator
 
     size, depth, width, stem, pool = network
     model = WideResNet(*network)()

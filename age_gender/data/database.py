@@ -1,0 +1,291 @@
+"""The face database: a MATLAB file of face crops with their ages and genders.
+
+Written as MATLAB 7.3, which is HDF5 behind a 512-byte header: any size, appended as a stream,
+and under its final name only when complete. The original's MATLAB 5 files are read too.
+MATLAB's ``load`` and h5py both open it; MATLAB shows the axes of an array in reverse order.
+"""
+
+import contextlib
+import datetime
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from age_gender.command_line import NO_ROOM, UserError, whole_file
+from age_gender.weights import MARGIN
+
+GENDER_ORDER = "female,male"
+UNREADABLE = (OSError, ValueError, IndexError, TypeError, EOFError, NotImplementedError)
+MAKERS = "create_db.py or create_db_utkface.py"
+CHUNK = 16  # images; this and the next chosen by benchmarks/data/database_chunks.py
+CACHE = 0  # bytes of chunks that HDF5 keeps: without, it reads the one image that is asked for
+
+
+class DatabaseWriter:
+    """Appends faces to an open database; made by `create`."""
+
+    def __init__(self, file, img_size):
+        self._file = file
+        self._datasets = {
+            "image": self._growing("image", (img_size, img_size, 3), np.uint8, CHUNK),
+            "gender": self._growing("gender", (1,), np.uint8, 4096),
+            "age": self._growing("age", (1,), np.uint8, 4096),
+            "group": self._growing("group", (1,), np.uint32, 4096),
+            "sha256": self._growing("sha256", (32,), np.uint8, 1024),
+            "source": self._growing("source", (1,), np.uint16, 16384),
+        }
+
+    def _growing(self, name, shape, dtype, chunk):
+        dataset = self._file.create_dataset(
+            name, (0, *shape), dtype, maxshape=(None, *shape), chunks=(chunk, *shape)
+        )
+        kind = "char" if name == "source" else np.dtype(dtype).name
+        dataset.attrs["MATLAB_class"] = np.bytes_(kind)
+        if kind == "char":
+            dataset.attrs["MATLAB_int_decode"] = np.int32(2)
+        return dataset
+
+    def append(self, images, genders, ages, groups, digests, sources):
+        """Add N faces; a multiple of CHUNK at a time is written fastest.
+
+        Args:
+            images: (N, img_size, img_size, 3) uint8 BGR.
+            genders: (N,) 0 female, 1 male.
+            ages: (N,) 0 to 100 years.
+            groups: (N,) numbers shared by the rows that show one and the same picture.
+            digests: (N, 32) uint8, SHA-256 of the files that the faces come from.
+            sources: N names of those files.
+        """
+        names = "".join(f"{source}\n" for source in sources)
+        codes = np.frombuffer(names.encode("utf-16-le", "surrogatepass"), "<u2")
+        for name, rows in (
+            ("image", images),
+            ("gender", np.reshape(genders, (-1, 1))),
+            ("age", np.reshape(ages, (-1, 1))),
+            ("group", np.reshape(groups, (-1, 1))),
+            ("sha256", digests),
+            ("source", codes[:, None]),
+        ):
+            dataset = self._datasets[name]
+            start = len(dataset)
+            dataset.resize(start + len(rows), axis=0)
+            dataset[start:] = rows
+
+
+@contextlib.contextmanager
+def create(path, img_size, db, min_score, crop, margin=None, resize="linear", expected=0):
+    """Open a new database for writing and yield its `DatabaseWriter`.
+
+    Args:
+        path: the file; it appears only when the block ends without an error.
+        img_size: side of the faces in pixels.
+        db: name of the dataset: "imdb", "wiki" or "utk".
+        min_score: the least detector score of the faces that were taken, -1 where there is none.
+        crop: how the faces are cut, "margin" or "aligned".
+        margin: margin around the face box, in parts of its sides, where crop is "margin".
+        resize: OpenCV's filter.
+        expected: number of faces for which there must be room on the disk.
+
+    Raises OSError where the disk is full.
+    """
+    import h5py
+
+    path = Path(path)
+    with whole_file(path) as partial:
+        with h5py.File(partial, "w", userblock_size=512) as file:
+            file.flush()
+            # HDF5 does not survive a full disk, so it gets its room beforehand
+            _reserve(partial, expected * (3 * img_size**2 + 200) + 2**20)
+            for name, value in (("img_size", img_size), ("min_score", min_score)):
+                dataset = file.create_dataset(name, data=np.array([[value]], np.float64))
+                dataset.attrs["MATLAB_class"] = np.bytes_("double")
+            texts = {"db": db, "gender_order": GENDER_ORDER, "crop": crop, "resize": resize}
+            if crop == "margin":
+                texts["margin"] = str(margin)
+            for name, value in texts.items():
+                codes = np.frombuffer(value.encode("utf-16-le"), "<u2")[:, None]
+                dataset = file.create_dataset(name, data=codes)
+                dataset.attrs["MATLAB_class"] = np.bytes_("char")
+                dataset.attrs["MATLAB_int_decode"] = np.int32(2)
+            yield DatabaseWriter(file, img_size)
+            file.flush()
+            size = file.id.get_filesize()
+        with open(partial, "r+b") as file:
+            file.truncate(size)
+            file.write(_matlab_header())
+
+
+def _reserve(path, size):
+    """Take room on the disk for a file, to its full size or not at all."""
+    with open(path, "r+b") as file:
+        before = file.seek(0, os.SEEK_END)
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError:
+            file.truncate(before)
+            raise
+
+
+def _matlab_header():
+    """The 128 bytes by which MATLAB knows a 7.3 file, padded to the user block."""
+    when = datetime.datetime.now().strftime("%a %b %d %H:%M:%S %Y")
+    text = f"MATLAB 7.3 MAT-file, Platform: GLNXA64, Created on: {when} HDF5 schema 1.00 ."
+    header = text.encode().ljust(116) + bytes(8) + b"\x00\x02" + b"IM"
+    return header.ljust(512, b"\0")
+
+
+class FaceDatabase:
+    """A database that is read row by row; only labels are held in memory.
+
+    Attributes:
+        images: (N, S, S, 3) uint8 BGR; slice it to read.
+        genders: (N,) int, 0 female, 1 male, 2 unknown.
+        ages: (N,) int, years.
+        groups: (N,) int; rows that show one picture share a number.
+        img_size: S, pixels.
+        db, crop, margin, resize: as in `create`; margin is None where it does not apply.
+        min_score: number.
+    """
+
+    def __init__(self, path):
+        """Open a database. Raises `UserError` where the file is not one."""
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise UserError(f"{path} is not a file: make a database with {MAKERS}")
+        import h5py
+
+        open(self.path, "rb").close()  # where it may not be read, this says so
+        try:
+            if h5py.is_hdf5(self.path):
+                self._open_hdf5(h5py.File(self.path, "r", rdcc_nbytes=CACHE))
+            else:
+                self._open_matlab5()
+            problem = self._problem()
+        except KeyError as error:
+            problem = f"it has no {error}"
+        except UNREADABLE as error:
+            if getattr(error, "errno", None) in NO_ROOM:
+                raise
+            truncated = "truncated" in str(error)
+            problem = "it is truncated" if truncated else f"it cannot be read ({error})"
+            problem = problem.replace("\n", " ")
+        if problem:
+            raise UserError(
+                f"{path} is not a whole face database: {problem}: make it with {MAKERS}"
+            )
+
+    def _problem(self):
+        """What is wrong with a database that could be opened, else None."""
+        shape, size = self.images.shape, self.img_size
+        if shape[1:] != (size, size, 3) or self.images.dtype != np.uint8:
+            return f"its images are {self.images.dtype} {shape}, not uint8 (N, {size}, {size}, 3)"
+        counts = len(self.images), len(self.genders), len(self.ages), len(self.groups)
+        if len(set(counts)) > 1:
+            return f"it has {counts[0]} images, {counts[1]} genders and {counts[2]} ages"
+        for name, labels, most in (("age", self.ages, 100), ("gender", self.genders, 2)):
+            bad = np.flatnonzero((labels < 0) | (labels > most))
+            if len(bad):
+                return f"its row {bad[0]} has the {name} {labels[bad[0]]}, not one of 0 to {most}"
+        return None
+
+    def __len__(self):
+        return len(self.ages)
+
+    def _open_hdf5(self, file):
+        def field(name):
+            if name not in file:
+                raise KeyError(name)
+            return file[name]
+
+        def text(name, otherwise=None):
+            if name not in file:
+                return otherwise
+            return file[name][...].astype("<u2").tobytes().decode("utf-16-le")
+
+        self._file = file
+        self.images = field("image")
+        self.genders = field("gender")[...].reshape(-1).astype(int)
+        self.ages = field("age")[...].reshape(-1).astype(int)
+        self.groups = field("group")[...].reshape(-1).astype(int)
+        self.img_size = int(field("img_size")[0, 0])
+        self.min_score = float(field("min_score")[0, 0])
+        self.db = text("db")
+        self.crop = text("crop")
+        margin = text("margin")
+        self.margin = None if margin is None else float(margin)
+        self.resize = text("resize", "linear")
+        if text("gender_order", GENDER_ORDER) != GENDER_ORDER:
+            self.genders = np.where(self.genders < 2, 1 - self.genders, self.genders)
+
+    def _open_matlab5(self):
+        import scipy.io
+
+        from age_gender.data import matlab5
+
+        labels = ["gender", "age", "db", "img_size", "min_score"]
+        try:
+            file = scipy.io.loadmat(self.path, variable_names=labels)
+            self.images = matlab5.images(self.path)
+        except scipy.io.matlab.MatReadError as error:
+            raise ValueError(str(error)) from error
+        self._file = None
+        self.genders = file["gender"].reshape(-1).astype(int)
+        self.ages = file["age"].reshape(-1).astype(int)
+        self.groups = np.arange(len(self.ages))
+        self.img_size = int(file["img_size"].item())
+        self.min_score = float(file["min_score"].item())
+        self.db = str(file["db"].item()).strip()
+        self.resize = "linear"
+        if self.db == "utk":  # the original kept UTKFace's own order, 0 male
+            self.genders = 1 - self.genders
+        self.crop = "aligned" if self.db == "utk" else "margin"
+        self.margin = None if self.db == "utk" else MARGIN
+
+    def sources(self):
+        """File name of each row; raises `UserError` where the database does not record them."""
+        if self._file is None or "source" not in self._file:
+            raise UserError(f"{self.path} does not record the names of its pictures")
+        text = self._file["source"][...].astype("<u2").tobytes()
+        return text.decode("utf-16-le", "surrogatepass").split("\n")[:-1]
+
+    def split(self, validation, test, seed, fold=None):
+        """Rows for training, validation and test; see `split`."""
+        return split(self.digests(), self.groups, validation, test, seed, fold)
+
+    def digests(self):
+        """SHA-256 of each row's file; of its pixels in the original's databases."""
+        if self._file is not None:
+            return [row.tobytes() for row in self._file["sha256"][...]]
+        return [hashlib.sha256(image.tobytes()).digest() for image in self.images]
+
+
+def split(digests, groups, validation, test, seed, fold=None):
+    """Divide rows at random but for good: neither their order nor the machine matters.
+
+    A row's part is decided by a hash of the seed and of the SHA-256 of the first file in its
+    group, so that copies of a picture are never on two sides.
+
+    Args:
+        digests: N digests of 32 bytes.
+        groups: (N,) group numbers.
+        validation, test: parts of the whole, 0 to 1.
+        seed: any integer.
+        fold: (K, N): the K-th of N equal parts is the validation, all others the training part.
+
+    Returns:
+        Three sorted arrays of row numbers: training, validation, test.
+    """
+    first = {}
+    place = np.empty(len(groups))
+    for row, group in enumerate(groups):
+        digest = digests[first.setdefault(group, row)]
+        draw = hashlib.sha256(f"{seed}:{digest.hex()}".encode()).digest()
+        place[row] = int.from_bytes(draw[:8], "big") / 2**64
+    if fold:
+        held, tested = np.floor(place * fold[1]) == fold[0] - 1, np.zeros(len(place), bool)
+    else:
+        held = place < validation
+        tested = ~held & (place >= 1 - test)
+    return np.flatnonzero(~held & ~tested), np.flatnonzero(held), np.flatnonzero(tested)

@@ -1,0 +1,158 @@
+"""What the two commands that make databases share beside the making: options, tables, a report.
+
+Beside X.mat lie X_skipped.csv (pictures that gave no face, and why), X_duplicates.csv (pictures
+that are there more than once, with their labels) and, with --plot, X.png (ages and genders).
+"""
+
+import csv
+from pathlib import Path
+
+from age_gender.command_line import UserError, number_between, whole_file
+
+DECADES = range(0, 101, 10)  # the last holds 100 alone
+
+
+def add_options(parser, img_size):
+    """Add the options on what is written to an argument parser."""
+    parser.add_argument("--output", "-o", type=Path, required=True, help="database to write (.mat)")
+    parser.add_argument(
+        "--img_size",
+        type=number_between(8, 1024, int),
+        default=img_size,
+        help="side of the faces in the database, in pixels",
+    )
+    parser.add_argument(
+        "--resize",
+        choices=("linear", "area"),
+        default="linear",
+        help="how faces are brought to that size: linear as the original, or smoothed (area)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    parser.add_argument(
+        "--drop_conflicts",
+        action="store_true",
+        help="leave out pictures that are there more than once with different ages or genders",
+    )
+    parser.add_argument(
+        "--plot", action="store_true", help="draw ages and genders into a PNG beside the output"
+    )
+
+
+def refuse_existing(output, overwrite):
+    """Raise `UserError` where the output is there already and is not to be replaced."""
+    if output.is_dir():
+        raise UserError(f"--output {output} is a folder: give a file name that ends in .mat")
+    if output.exists() and not overwrite:
+        raise UserError(f"--output {output} exists: add --overwrite to replace it")
+
+
+def _beside(output, ending):
+    return output.with_name(output.stem + ending)
+
+
+def write_tables(output, pictures, built):
+    """Write X_skipped.csv and X_duplicates.csv; one that would be empty is left out.
+
+    Args:
+        output: the database, X.mat.
+        pictures: `database_builder.Pictures`.
+        built: `database_builder.Built`.
+    """
+    skipped = [(pictures.names[row], built.skipped[row]) for row in sorted(built.skipped)]
+    _table(_beside(output, "_skipped.csv"), ["file", "reason"], skipped)
+    copies = {}
+    for place, group in enumerate(built.groups.tolist()):
+        copies.setdefault(group, []).append(place)
+    rows = []
+    for group, places in copies.items():
+        for place in places if len(places) > 1 else ():
+            row = built.rows[place]
+            rows.append(
+                [
+                    group,
+                    pictures.names[row],
+                    pictures.ages[row],
+                    "FM"[pictures.genders[row]],
+                    "differ" if built.conflicting[place] else "agree",
+                    "yes" if built.written[place] else "no",
+                    built.digests[place].tobytes().hex(),
+                ]
+            )
+    header = ["group", "file", "age", "gender", "labels", "written", "sha256"]
+    _table(_beside(output, "_duplicates.csv"), header, rows)
+
+
+def _table(path, header, rows):
+    if not rows:
+        path.unlink(missing_ok=True)
+        return
+    with whole_file(path) as partial:
+        with open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            writer.writerows(rows)
+
+
+def report(output, pictures, built, with_plot=False):
+    """Print what became of the pictures, and the ages of those written by decade and gender.
+
+    Args:
+        output: the database.
+        pictures: `database_builder.Pictures`.
+        built: `database_builder.Built`.
+        with_plot: draw ages and genders too.
+    """
+    import numpy as np
+
+    from age_gender.data import duplicates
+
+    labels = pictures.ages[built.rows], pictures.genders[built.rows]
+    print(f"read {len(pictures)} pictures")
+    named = f", named in {_beside(output, '_skipped.csv')}" if built.skipped else ""
+    print(f"skipped {len(built.skipped)}{named}")
+    for what, groups in (("byte-identical", built.identical), ("alike", built.groups)):
+        copies = int((np.bincount(groups) > 1).sum())
+        differing = len(duplicates.conflicting(groups, *labels))
+        print(f"groups of {what} pictures {copies}, with different labels {differing}")
+    print(f"left out for different labels {int((~built.written).sum())}")
+    print(f"written {int(built.written.sum())}")
+    ages, genders = (array[built.written] for array in labels)
+    print("age        female    male")
+    for decade in DECADES:
+        inside = ages // 10 == decade // 10
+        band = f"{decade} to {decade + 9}" if decade < 100 else "100"
+        counts = [int((inside & (genders == gender)).sum()) for gender in (0, 1)]
+        print(f"{band:9}{counts[0]:8}{counts[1]:8}")
+    if len(np.unique(built.groups)) < len(built.groups):
+        print(f"duplicates are named in {_beside(output, '_duplicates.csv')}")
+    if with_plot:
+        print(f"ages and genders are drawn in {plot(output, ages, genders)}")
+    print(f"database {output}")
+
+
+def plot(output, ages, genders):
+    """Draw how many faces there are of each age and gender into X.png; return its path.
+
+    Args:
+        output: the database, X.mat.
+        ages: (N,) years.
+        genders: (N,) 0 female, 1 male.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    groups = [ages[genders == gender] for gender in (0, 1)]
+    labels = [f"{name}, {len(group)}" for name, group in zip(("female", "male"), groups)]
+    axes.hist(groups, bins=range(102), stacked=True, label=labels, color=("C1", "C0"))
+    axes.set(xlabel="age, years", ylabel="faces", title=f"{output.name}: {len(ages)} faces")
+    axes.set(xlim=(0, 101))
+    axes.grid(alpha=0.3, axis="y")
+    axes.legend()
+    path = _beside(output, ".png")
+    with whole_file(path) as partial:
+        figure.savefig(partial, format="png", dpi=120)
+    pyplot.close(figure)
+    return path

@@ -1,0 +1,76 @@
+"""Downloads that are resumed, checked, and under their name only when whole."""
+
+import os
+import urllib.error
+import urllib.request
+
+from age_gender.command_line import UserError, progress, say, sole_writer
+
+BLOCK = 128 * 1024  # bytes that are written at once
+
+
+def download(url, path, check):
+    """Download a file, or the rest of it where an earlier try was interrupted.
+
+    Args:
+        url: where it is.
+        path: the name it gets when it is whole; until then it has ".part" at its end.
+        check: function of the partial file's path that raises `UserError` where it is not the
+            right file; it is then deleted.
+
+    Raises `UserError` offline and where the server does not give the file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.part")
+    by_hand = f"download {url} by hand and put it at {path}"
+    with sole_writer(
+        partial, f"{partial.name} is being downloaded by another process: wait"
+    ) as file:
+        try:
+            total = _fetch(url, file)
+        except urllib.error.HTTPError as error:
+            answer = f"{error.code} {error.reason}"
+            raise UserError(f"{path.name}: the server answered {answer}: {by_hand}") from error
+        except OSError as error:
+            if not file.tell():
+                partial.unlink()
+            reason = getattr(error, "reason", error)
+            raise UserError(
+                f"{path.name} could not be downloaded ({reason}): run the command again to resume, "
+                f"or {by_hand}"
+            ) from error
+        if file.tell() < total:
+            raise UserError(
+                f"{path.name}: the connection ended after {file.tell()} of {total} bytes: run the "
+                f"command again to resume, or {by_hand}"
+            )
+        try:
+            check(partial)
+        except UserError:
+            partial.unlink()
+            raise
+        os.replace(partial, path)
+
+
+def _fetch(url, file):
+    """Append to ``file`` what it lacks of ``url``; return how many bytes it should hold then."""
+    held = file.seek(0, os.SEEK_END)
+    request = urllib.request.Request(url, headers={"Range": f"bytes={held}-"})
+    try:
+        response = urllib.request.urlopen(request, timeout=30)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # the file holds all there is
+            return held
+        raise
+    with response:
+        if response.status != 206:  # the server sends it all, from the start
+            file.truncate(0)
+            held = 0
+        missing = int(response.headers.get("Content-Length") or 0)
+        total = held + missing
+        say(f"{'resuming' if held else 'downloading'} {url} ({total / 1e6:.0f} MB)")
+        blocks = iter(lambda: response.read(BLOCK), b"")
+        for block in progress(blocks, -(-missing // BLOCK) or None, "blocks of 128 KiB"):
+            file.write(block)
+        file.flush()
+    return total

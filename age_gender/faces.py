@@ -1,0 +1,305 @@
+"""Finding faces in a picture and cutting them the way the weights want them.
+
+The detector is dlib's HOG detector, the landmarks its 68-point predictor (Kazemi and Sullivan,
+CVPR 2014), whose model file comes with the package face_recognition_models.
+"""
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+
+import cv2
+import dlib
+import numpy as np
+
+from age_gender.command_line import UserError
+
+VIEW = 2560  # longer side, in pixels, of the view in which faces are sought: 80 pixels are enough
+ENLARGE = 2  # a small picture is enlarged this much at most
+SURE = 0.5  # a detection with this score needs no second opinion
+AROUND = 1.0  # of a face's width to each of its sides is searched for it in the next frame,
+NEAR_SIZE = 100  # at such a scale that it is so many pixels wide
+SAME = 0.3  # of their area is shared by two boxes of one face
+STEADY = 0.065  # parts of the box's width; see `FaceFinder.steadiness`
+CHIP = 200  # side of an aligned chip before the resize, as UTKFace's
+PADDING = 0.2  # of a chip: with it get_face_chip gives back UTKFace's own cuts
+FILTERS = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+
+
+@dataclasses.dataclass(frozen=True)
+class Face:
+    """A face that was found, in pixels of the whole picture. The box may reach beyond it."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    score: float | None = None  # the detector's; None where none was asked
+
+    def scaled(self, factor):
+        """The same face in the picture at ``factor`` times its size."""
+        numbers = (self.left, self.top, self.width, self.height)
+        return Face(*(round(number * factor) for number in numbers), self.score)
+
+    def moved(self, right, down):
+        """The same face in a picture that begins so many pixels further left and up."""
+        return dataclasses.replace(self, left=self.left + right, top=self.top + down)
+
+    def overlap(self, other):
+        """Area of what two boxes share, in parts of what they cover together."""
+        across = min(self.left + self.width, other.left + other.width) - max(self.left, other.left)
+        down = min(self.top + self.height, other.top + other.height) - max(self.top, other.top)
+        shared = max(across, 0) * max(down, 0)
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
+    def inside(self, image):
+        """The part of the box that lies in ``image``: (left, top, width, height)."""
+        height, width = image.shape[:2]
+        left, top = max(self.left, 0), max(self.top, 0)
+        right = min(self.left + self.width, width)
+        bottom = min(self.top + self.height, height)
+        return left, top, max(right - left, 1), max(bottom - top, 1)
+
+    def rectangle(self):
+        """The box as dlib's, whose right and bottom are the last pixels inside."""
+        return dlib.rectangle(
+            self.left, self.top, self.left + self.width - 1, self.top + self.height - 1
+        )
+
+
+def _model(name):
+    """Path of a file of the package face_recognition_models, which is not imported for it."""
+    package = importlib.util.find_spec("face_recognition_models")
+    if package is None:
+        raise UserError("face_recognition_models is not installed: pip install -r requirements.txt")
+    return str(Path(package.submodule_search_locations[0]) / "models" / name)
+
+
+class FaceFinder:
+    """The detector and the landmark predictor; 0.5 s to make, so make it once."""
+
+    def __init__(self):
+        self._detector = dlib.get_frontal_face_detector()
+        self._landmarks = dlib.shape_predictor(_model("shape_predictor_68_face_landmarks.dat"))
+
+    def find(self, image):
+        """Find the faces in a picture (H, W, 3) uint8 BGR.
+
+        Returns:
+            A list of `Face`, from left to right.
+        """
+        found = self._search(image, min(VIEW / max(image.shape[:2]), ENLARGE))
+        return sorted(found, key=lambda face: (face.left, face.top))
+
+    def _search(self, image, factor):
+        """The faces that the detector finds in a picture at ``factor`` times its size."""
+        view = cv2.resize(
+            image,
+            None,
+            fx=factor,
+            fy=factor,
+            interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR,
+        )
+        view = cv2.cvtColor(view, cv2.COLOR_BGR2RGB)
+        boxes, scores, _ = self._detector.run(view, 0, 0.0)
+        faces = []
+        for box, score in zip(boxes, scores):
+            if score < SURE and self.steadiness(view, box) > STEADY:
+                continue
+            face = Face(box.left(), box.top(), box.width(), box.height(), round(score, 3))
+            faces.append(face.scaled(1 / factor))
+        return faces
+
+    def find_near(self, image, known):
+        """Find faces again that were found in the frame before: faster than to search all of it.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            known: list of `Face`, where they were.
+
+        Returns:
+            A list of `Face` like that of `find`.
+        """
+        height, width = image.shape[:2]
+        found = []
+        for face in known:
+            reach = int(AROUND * face.width)
+            left, top = max(face.left - reach, 0), max(face.top - reach, 0)
+            right = min(face.left + face.width + reach, width)
+            bottom = min(face.top + face.height + reach, height)
+            if right <= left or bottom <= top:
+                continue
+            factor = NEAR_SIZE / face.width
+            around = self._search(image[top:bottom, left:right], factor)
+            found += [each.moved(left, top) for each in around]
+        return sorted(_once(found), key=lambda face: (face.left, face.top))
+
+    def steadiness(self, rgb, box):
+        """How far the landmarks wander when the box is moved a little, in parts of its width.
+
+        On a face they find the same eyes, nose and mouth from every start (median 0.004, 99 in
+        100 below 0.065 among UTKFace's worst detections); on anything else they drift with the
+        box (0.08 on the patch of the astronaut's suit, which the detector takes for a face).
+        """
+        width, x, y = box.width(), box.center().x, box.center().y
+        found = []
+        moves = ((0, 0), (0.1, 0), (-0.1, 0), (0, 0.1), (0, -0.1))
+        for dx, dy, size in [(*move, 1) for move in moves] + [(0, 0, 1.15), (0, 0, 0.87)]:
+            half = width * size / 2
+            cx, cy = x + dx * width, y + dy * width
+            corners = (int(value) for value in (cx - half, cy - half, cx + half, cy + half))
+            points = self._landmarks(rgb, dlib.rectangle(*corners)).parts()
+            found.append([(point.x, point.y) for point in points[17:]])  # the jaw is left out
+        distance = np.array(found) - np.median(found, axis=0)
+        return float(np.linalg.norm(distance, axis=2).mean() / width)
+
+    def aligned(self, image, face, size, resize="linear"):
+        """Cut a face upright and to scale by its landmarks, as UTKFace's chips are cut.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            face: a `Face` in it.
+            size: side of the result in pixels.
+            resize: OpenCV's filter, "linear" or "area".
+
+        Returns:
+            (size, size, 3) uint8 BGR; black where it reaches beyond the picture.
+        """
+        height, width = image.shape[:2]
+        reach = face.width  # more than a chip of this padding can need, turned any way
+        left, top = max(face.left - reach, 0), max(face.top - reach, 0)
+        right = min(face.left + face.width + reach, width)
+        bottom = min(face.top + face.height + reach, height)
+        around = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_BGR2RGB)
+        moved = dlib.translate_rect(face.rectangle(), dlib.point(-left, -top))
+        shape = self._landmarks(around, moved)
+        chip = dlib.get_face_chip(around, shape, size=CHIP, padding=PADDING)
+        chip = cv2.resize(chip, (size, size), interpolation=FILTERS[resize])
+        return cv2.cvtColor(chip, cv2.COLOR_RGB2BGR)
+
+
+class Embedder:
+    """The 128 numbers by which dlib's network knows a person again, as face_recognition gives."""
+
+    def __init__(self):
+        self._landmarks = dlib.shape_predictor(_model("shape_predictor_5_face_landmarks.dat"))
+        self._network = dlib.face_recognition_model_v1(
+            _model("dlib_face_recognition_resnet_model_v1.dat")
+        )
+
+    def __call__(self, image, found):
+        """List of N lists of 128 numbers of N `Face` in a picture (H, W, 3) uint8 BGR."""
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        shapes = [self._landmarks(rgb, face.rectangle()) for face in found]
+        return [list(self._network.compute_face_descriptor(rgb, shape)) for shape in shapes]
+
+    def of_chips(self, chips):
+        """(N, 128) of N chips as dlib's get_face_chip cuts them: (150, 150, 3) uint8 RGB."""
+        return np.array(self._network.compute_face_descriptor(chips))
+
+
+def _once(found):
+    """Faces without those that overlap a better one: searches beside each other see the same."""
+    kept = []
+    for face in sorted(found, key=lambda face: -face.score):
+        if all(face.overlap(other) < SAME for other in kept):
+            kept.append(face)
+    return kept
+
+
+def with_margin(image, face, margin, size, resize="linear", beyond=False):
+    """Cut the box and ``margin`` of its sides around it, as the original does.
+
+    The cut is clipped at the picture's border, then resized, whatever its aspect; or, as the
+    original does with UTKFace's raw pictures, the border is repeated beyond it.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        face: a `Face` in it.
+        margin: in parts of the box's width and height.
+        size: side of the result in pixels.
+        resize: OpenCV's filter, "linear" or "area".
+        beyond: repeat the picture's border where the cut reaches beyond it.
+
+    Returns:
+        (size, size, 3) uint8 BGR.
+    """
+    height, width = image.shape[:2]
+    x1, y1, w, h = face.left, face.top, face.width, face.height
+    x2, y2 = x1 + w, y1 + h
+    left, right = int(x1 - margin * w), int(x2 + margin * w)
+    top, bottom = int(y1 - margin * h), int(y2 + margin * h)
+    if beyond:
+        rows = np.clip(np.arange(top, bottom + 1), 0, height - 1)
+        columns = np.clip(np.arange(left, right + 1), 0, width - 1)
+        return whole(image[rows[:, None], columns], size, resize)
+    left, right, top, bottom = (
+        max(left, 0),
+        min(right, width - 1),
+        max(top, 0),
+        min(bottom, height - 1),
+    )
+    return whole(image[top : bottom + 1, left : right + 1], size, resize)
+
+
+def whole(image, size, resize="linear"):
+    """A picture that is a face already, brought to (size, size, 3)."""
+    return cv2.resize(image, (size, size), interpolation=FILTERS[resize])
+
+
+@dataclasses.dataclass(frozen=True)
+class Cut:
+    """How a face is cut for the network; small enough to be sent to another process."""
+
+    crop: str  # "margin" or "aligned"
+    margin: float
+    size: int  # pixels
+    resize: str
+    beyond: bool = False  # repeat the picture's border where a margin reaches beyond it
+
+    @classmethod
+    def of(cls, description, margin=None):
+        """The cut that weights were trained on, or the ``margin`` that a user insists on."""
+        if margin is None:
+            crop, margin = description.crop, description.margin
+        else:
+            crop = "margin"
+        return cls(crop, margin, description.image_size, description.resize)
+
+    def examine(self, image, finder, near=None):
+        """Find the faces of a picture and cut them.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+            finder: a `FaceFinder`; None where the picture is a face already.
+            near: list of `Face` that alone are looked for, near where they were; None for all.
+
+        Returns:
+            (list of N `Face`, (N, size, size, 3) uint8 BGR).
+        """
+        if finder is None:
+            height, width = image.shape[:2]
+            return [Face(0, 0, width, height)], whole(image, self.size, self.resize)[None]
+        found = finder.find(image) if near is None else finder.find_near(image, near)
+        return found, self.faces(finder, image, found)
+
+    def faces(self, finder, image, found):
+        """Cut faces out of a picture: (N, size, size, 3) uint8 BGR for N faces found."""
+        cuts = [
+            finder.aligned(image, face, self.size, self.resize)
+            if self.crop == "aligned"
+            else with_margin(image, face, self.margin, self.size, self.resize, self.beyond)
+            for face in found
+        ]
+        return np.array(cuts, np.uint8).reshape(-1, self.size, self.size, 3)
+
+
+def contradiction(description, margin):
+    """A line of warning where ``margin`` is not what the weights were trained on, else None."""
+    if margin is None or (description.crop == "margin" and description.margin == margin):
+        return None
+    trained = "aligned faces" if description.crop == "aligned" else f"margin {description.margin}"
+    return (
+        f"warning: --margin {margin} is used, but these weights were trained on {trained}: "
+        "leave --margin out for better estimates"
+    )

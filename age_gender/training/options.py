@@ -1,0 +1,216 @@
+"""The options of train.py."""
+
+import argparse
+import re
+from pathlib import Path
+
+from age_gender.command_line import Parser, number_between
+from wide_resnet import DEPTH, POOLS, WIDTH
+
+PRESET = {"shift": 0.1, "flip": True, "erase": 0.5, "mixup": 0.2}  # --aug
+
+
+def _fold(text):
+    """(K, N) of a text like "2/5"."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]) <= 100 or int(match[2]) < 2:
+        raise argparse.ArgumentTypeError(f"must be like 2/5, received {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def get_args(argv=None):
+    parser = Parser(
+        description="Train the age and gender network on a face database.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--input",
+        "-i",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="databases (.mat), folders of UTKFace's chips, APPA-REAL's folder; one or several",
+    )
+    parser.add_argument(
+        "--output_path",
+        type=Path,
+        default="checkpoints",
+        help="folder for weights and history, relative to this script",
+    )
+    parser.add_argument(
+        "--weight_file", help="start from these weights, as far as they fit, not from random ones"
+    )
+    folders = parser.add_argument_group("folders of pictures")
+    folders.add_argument(
+        "--img_size",
+        type=number_between(8, 1024, int),
+        help="side of their faces in pixels; that of the databases beside them, else 64",
+    )
+    folders.add_argument(
+        "--age_label", choices=("apparent", "real"), default="apparent", help="of APPA-REAL"
+    )
+    folders.add_argument(
+        "--ignore_list", type=Path, help="file that names pictures of APPA-REAL to leave out"
+    )
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--depth", type=number_between(10, 1000, int), default=DEPTH, help="10, 16, 22, 28, ..."
+    )
+    network.add_argument(
+        "--width", type=number_between(1, 64, int), default=WIDTH, help="factor on the channels"
+    )
+    network.add_argument(
+        "--stem", type=int, choices=(1, 2), default=1, help="stride of the first convolution"
+    )
+    network.add_argument(
+        "--pool", choices=POOLS, default="local", help="averages that the heads see"
+    )
+    training = parser.add_argument_group("training")
+    inf = float("inf")
+    training.add_argument(
+        "--batch_size", type=number_between(1, 65536, int), default=32, help="pictures in a step"
+    )
+    training.add_argument(
+        "--nb_epochs", type=number_between(1, 9999, int), default=30, help="passes over the data"
+    )
+    training.add_argument("--lr", type=number_between(1e-9, inf), default=0.1, help="learning rate")
+    training.add_argument("--opt", choices=("sgd", "adam"), default="sgd", help="optimizer")
+    training.add_argument(
+        "--schedule",
+        choices=("step", "cosine"),
+        default="step",
+        help="learning rate: a fifth in each quarter of the epochs, or a cosine to zero",
+    )
+    training.add_argument(
+        "--warmup",
+        type=number_between(0, inf),
+        default=1.0,
+        help="epochs in which the learning rate rises from zero; the original has 0",
+    )
+    training.add_argument(
+        "--label_smoothing_years",
+        type=number_between(0, 50),
+        default=0.0,
+        help="standard deviation of a Gaussian around the age as its target; 0 for one-hot",
+    )
+    training.add_argument(
+        "--age_error",
+        type=number_between(0, 100),
+        default=0.0,
+        help="add so many times the error of the expected age, in years, to the loss",
+    )
+    training.add_argument(
+        "--descriptors",
+        type=Path,
+        help="file of descriptors.py, from which the network learns beside the labels",
+    )
+    training.add_argument(
+        "--descriptor_weight",
+        type=number_between(0, 1000),
+        default=1.0,
+        help="factor on the loss of these descriptors",
+    )
+    training.add_argument(
+        "--ema",
+        type=number_between(0, 0.99999),
+        default=0.0,
+        help="validate and keep a running average of the weights with this momentum, say 0.999",
+    )
+    training.add_argument(
+        "--resume", action="store_true", help="go on with the run that was stopped in this folder"
+    )
+    training.add_argument("--seed", type=number_between(0, 2**31, int), default=0, help="of draws")
+    training.add_argument(
+        "--tensorboard", action="store_true", help="also write TensorBoard's logs there"
+    )
+    speed = parser.add_argument_group("speed (what is fastest here is timed once and remembered)")
+    speed.add_argument(
+        "--engine",
+        choices=("auto", "xla", "plain"),
+        default="auto",
+        help="compile the steps with XLA, or not",
+    )
+    speed.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="of the activations; bfloat16 only where the machine computes with it",
+    )
+    speed.add_argument(
+        "--steps_per_execution",
+        type=number_between(1, 10000, int),
+        help="steps in one go; by default about a fifth of a second of them",
+    )
+    speed.add_argument(
+        "--workers", type=number_between(1, 64, int), default=1, help="threads that make batches"
+    )
+    several = parser.add_argument_group("several devices")
+    several.add_argument(
+        "--devices",
+        type=lambda text: text if text == "all" else number_between(1, 1024, int)(text),
+        default=1,
+        help="GPUs of each machine that share every batch, or all; without a GPU, parts of the "
+        "processor",
+    )
+    several.add_argument(
+        "--hosts",
+        type=lambda text: tuple(text.split(",")),
+        default=(),
+        help="machines that share every batch, the same list on each: host1:port,host2:port; "
+        "needs JAX. The first writes the files",
+    )
+    several.add_argument(
+        "--host_number",
+        type=number_between(0, 1023, int),
+        help="which of --hosts this machine is, from 0",
+    )
+    part = parser.add_argument_group("split (the same seed gives the same parts anywhere)")
+    for name, default, text in (
+        ("validation_split", 0.1, "part of the pictures that is kept for validation"),
+        ("test_split", 0.0, "part of the pictures that is kept for a later test"),
+    ):
+        part.add_argument(f"--{name}", type=number_between(0, 0.9), default=default, help=text)
+    part.add_argument("--split_seed", type=number_between(0, 2**31, int), default=0, help="of it")
+    part.add_argument(
+        "--fold",
+        type=_fold,
+        metavar="K/N",
+        help="validate on the K-th of N parts and train on the others, for evaluate.py --suspects",
+    )
+    change = parser.add_argument_group("augmentation")
+    change.add_argument(
+        "--aug",
+        action="store_true",
+        help="shift 0.1, flip, erase 0.5 and mixup 0.2, where the options below do not say else",
+    )
+    for name, high, text in (
+        ("shift", 0.5, "largest shift, in parts of the size"),
+        ("rotate", 180, "largest rotation in degrees"),
+        ("zoom", 0.9, "largest change of size, in parts of it"),
+        ("brightness", 1, "largest change of brightness, in parts of the whole range"),
+        ("contrast", 1, "largest change of contrast, in parts of it"),
+        ("erase", 1, "probability of random erasing"),
+        ("erase_area", 0.9, "largest part of the picture that is erased"),
+        ("mixup", inf, "alpha of mixup's Beta(alpha, alpha); 0 for none"),
+    ):
+        change.add_argument(
+            f"--{name}", type=number_between(0, high), default=argparse.SUPPRESS, help=text
+        )
+    change.add_argument(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        default=argparse.SUPPRESS,
+        help="mirror half of the pictures",
+    )
+    args = parser.parse_args(argv)
+    if (args.depth - 4) % 6:
+        parser.error(f"argument --depth: must be 10, 16, 22, 28, ... (6 n + 4): {args.depth}")
+    if args.validation_split + args.test_split >= 1:
+        parser.error("--validation_split and --test_split leave no picture for training")
+    if args.validation_split == 0:
+        parser.error("argument --validation_split: must be above 0")
+    if args.hosts and not all(re.fullmatch(r".+:\d+", host) for host in args.hosts):
+        parser.error("argument --hosts: must be host1:port,host2:port")
+    if args.host_number not in (range(len(args.hosts)) if args.hosts else (None,)):
+        parser.error("argument --host_number: must be the place in --hosts, from 0")
+    return args

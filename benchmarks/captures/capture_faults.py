@@ -1,0 +1,219 @@
+"""Every fault at once, at a whole run.py with its window: is a capture lost, is one there twice?
+
+    python3 benchmarks/captures/capture_faults.py
+
+Space is pressed in a real window, on a camera that is a video, while one fault after the other
+comes over the way to S3: a server (SeaweedFS) that answers 500, hangs, loses its answers, is killed
+and started again, and refuses the key; a full disk (as root only); and run.py itself killed with
+-9. A capture counts from its printed line on. At the end `run.py --flush` sends what waits, and
+what the bucket holds is compared with what was printed; the longest pause between two pictures in
+the window says whether it ever stood still. Needs requirements-dev.txt, Xvfb and xdotool.
+"""
+
+import collections
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from age_gender.command_line import Parser, UserError, number_between, run, say  # noqa: E402
+
+FAULTS = ("none", "500", "hang", "drop", "server killed", "none", "wrong key", "full disk")
+FAULTS += ("run.py killed", "none")
+PAUSE = 0.35  # seconds between two presses
+DISK = "1m"
+
+
+def get_args(argv=None):
+    parser = Parser(description="Captures under every fault at once: none lost, none twice.")
+    parser.add_argument(
+        "--captures", type=number_between(10, 10000, int), default=200, help="presses of Space"
+    )
+    return parser.parse_args(argv)
+
+
+class Stand:
+    """run.py in a window, started again where it was killed or its key was changed.
+
+    Attributes:
+        printed: the keys of the records that it has printed.
+        said: the lines that it has said on stderr, and how often each.
+    """
+
+    def __init__(self, folder, clip, endpoint):
+        from s3_server import BUCKET, KEY, SECRET
+
+        self._arguments = [sys.executable, ROOT / "tests" / "looped_camera.py", clip]
+        self._arguments += [ROOT / "run.py"]
+        self._times = folder / "times"
+        self.environment = {
+            **os.environ,
+            "FRAME_TIMES": str(self._times),
+            "CAPTURES_OUTBOX": str(folder / "disk" / "outbox"),
+            "S3_BUCKET": BUCKET,
+            "S3_ENDPOINT_URL": endpoint,
+            "AWS_SERVER_PUBLIC_KEY": KEY,
+            "AWS_SERVER_SECRET_KEY": SECRET,
+        }
+        self.printed, self.said = [], collections.Counter()
+        self.longest = 0.0
+        self._process = None
+
+    def start(self, **changes):
+        """Start it and wait for its window and its network."""
+        self.stop(signal.SIGINT)
+        self._process = subprocess.Popen(
+            self._arguments,
+            env={**self.environment, **changes},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._readers = [
+            threading.Thread(target=self._read, args=each, daemon=True)
+            for each in ((self._process.stdout, self._key), (self._process.stderr, self._line))
+        ]
+        for reader in self._readers:
+            reader.start()
+        before, deadline = len(self.printed), time.monotonic() + 120
+        while len(self.printed) == before:  # the first capture: the network is loaded
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise UserError(f"run.py has not begun: {list(self.said)[-3:]}")
+            self.press()
+            time.sleep(1)
+
+    def press(self):
+        """Press Space in its window."""
+        find = ["xdotool", "search", "--onlyvisible", "--name", "^result$"]
+        found = subprocess.run(find, capture_output=True, text=True).stdout.split()
+        if found:
+            subprocess.run(["xdotool", "windowfocus", found[0], "key", "space"], check=True)
+
+    def stop(self, how):
+        """End it, and take what it has printed and how long its window stood still."""
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        self._process.wait(30)
+        for reader in self._readers:
+            reader.join()
+        times = list(map(float, self._times.read_text().split()))
+        self._times.unlink()
+        self.longest = max(self.longest, *(b - a for a, b in zip(times[30:], times[31:])))
+        self._process = None
+
+    def _read(self, lines, take):
+        for line in lines:
+            take(line)
+
+    def _key(self, line):
+        with contextlib.suppress(ValueError):  # cut off by a kill
+            self.printed.append(json.loads(line)["key"])
+
+    def _line(self, line):
+        self.said[line.strip()] += 1
+
+
+def under_fault(fault, presses, stand, server, proxy, disk):
+    """Press Space so often while something is wrong."""
+    proxy.fault = fault if fault in ("500", "hang", "drop") else None
+    if fault != "hang":
+        proxy.released.set()
+        proxy.released = threading.Event()
+    if fault == "wrong key":
+        stand.start(AWS_SERVER_SECRET_KEY="wrong")
+    if fault == "server killed":
+        server.kill()
+    filler = disk / "filler"
+    if fault == "full disk":
+        with contextlib.suppress(OSError), open(filler, "wb", 0) as file:
+            while True:
+                file.write(b"\0" * 4096)
+    for number in range(presses):
+        stand.press()
+        time.sleep(PAUSE)
+        if fault == "server killed" and number == presses // 2:
+            threading.Thread(target=server.start, daemon=True).start()
+        if fault == "run.py killed" and number % 10 == 5:
+            stand.stop(signal.SIGKILL)
+            stand.start()
+    filler.unlink(missing_ok=True)
+    if fault == "wrong key":
+        stand.start()
+
+
+def flush(environment):
+    """How `run.py --flush` ends: its last line."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "run.py", "--flush"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    return done.stderr.strip().splitlines()[-1]
+
+
+def main(argv=None):
+    args = get_args(argv)
+    import numpy as np
+
+    import machine
+    import s3_server
+    from benchmarks import portrait_video
+
+    if not shutil.which("Xvfb") or not shutil.which("xdotool"):
+        raise UserError("Xvfb and xdotool are not installed: apt-get install xvfb xdotool")
+    with contextlib.ExitStack() as stack:
+        os.environ["DISPLAY"] = stack.enter_context(machine.screen())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        room = stack.enter_context(machine.small_disk(folder / "disk", DISK))
+        moving = portrait_video.Moving(
+            portrait_video.portraits()[0], (320, 240), 400, np.random.default_rng(0)
+        )
+        portrait_video.write(folder / "clip.avi", [moving], 10)
+        (folder / "server").mkdir()
+        server = s3_server.Server(folder / "server")
+        stack.callback(server.kill)
+        server.start()
+        proxy = s3_server.Proxy(server)
+        stack.callback(proxy.close)
+        stand = Stand(folder, folder / "clip.avi", proxy.endpoint)
+        stack.callback(lambda: stand.stop(signal.SIGKILL))
+        stand.start()
+        faults = [fault for fault in FAULTS if room or fault != "full disk"]
+        for place, fault in enumerate(faults):
+            count = len(range(place, args.captures, len(faults)))
+            before = len(stand.printed)
+            under_fault(fault, count, stand, server, proxy, folder / "disk")
+            print(f"{fault}: {count} presses, {len(stand.printed) - before} faces printed")
+        stand.stop(signal.SIGINT)
+        print(f"--flush: {flush(stand.environment)}")
+        stored = [
+            json.loads(line)["key"]
+            for content in server.objects().values()
+            for line in content.decode().splitlines()
+        ]
+        refused = sum(n for line, n in stand.said.items() if line.startswith("not saved: "))
+        for line, n in stand.said.items():
+            say(f"  {n} times: {line}")
+    lost = set(stand.printed) - set(stored)
+    print(
+        f"{len(stand.printed)} faces printed as saved, {refused} captures not saved and said so; "
+        f"{len(stored)} in the bucket: {len(lost)} lost, {len(stored) - len(set(stored))} twice"
+    )
+    print(f"longest pause between two pictures in the window: {1000 * stand.longest:.0f} ms")
+    return 1 if lost or len(stored) != len(set(stored)) else 0
+
+
+if __name__ == "__main__":
+    run(main)

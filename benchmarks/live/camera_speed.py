@@ -1,0 +1,120 @@
+"""How many frames a second the window shows, and how old its boxes are.
+
+    python3 benchmarks/live/camera_speed.py
+    python3 benchmarks/live/camera_speed.py --portraits pictures --faces 2
+
+A video of moving portraits, 640 x 480 at 30 frames a second, is shown in a real window three times
+over in turn: by one loop that finds, estimates and draws before it shows the next frame, as the
+original does, and by the suite. The age of the boxes is taken as each frame has been shown: now
+minus the time at which the frame that they were found in was read. Needs a display (xvfb-run).
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from age_gender.command_line import Parser, number_between, run, say  # noqa: E402
+
+
+def get_args(argv=None):
+    parser = Parser(description="Speed of the window, against one loop that does everything.")
+    parser.add_argument("--portraits", type=Path, help="folder of portraits (default: one of NASA)")
+    parser.add_argument("--faces", type=number_between(1, 4, int), default=1, help="faces at once")
+    parser.add_argument("--seconds", type=number_between(2, 600), default=15.0, help="of a round")
+    parser.add_argument("--rounds", type=number_between(1, 99, int), default=3, help="rounds")
+    parser.add_argument("--weight_file", help="weights (default: those that ship)")
+    return parser.parse_args(argv)
+
+
+def one_loop(path, job, screen):
+    """Frames a second and ages of boxes of the loop that does one thing after the other."""
+    from age_gender import frames
+    from age_gender.live import analyst
+    from age_gender.live import player as live
+    from age_gender.output import drawing
+
+    worker = analyst.Worker(job)
+    worker.examine(0.0, next(frames.video(path)).image)
+    ages, begun = [], time.perf_counter()
+    for frame in frames.video(path):
+        read = time.time()
+        analysis = analyst.Analysis(frame, worker.examine(read, frame.image))
+        screen.show(drawing.annotated(live.Shown(frame, analysis.seen, analysis, None)))
+        ages.append(time.time() - read)
+        if time.perf_counter() - begun > 10:
+            break
+    return len(ages) / (time.perf_counter() - begun), ages
+
+
+def beside(path, job, screen):
+    """The same of the suite."""
+    from age_gender.live import analyst
+    from age_gender.live import player as live
+    from age_gender.output import drawing
+
+    ages, newest, begun, count, drawn = [], None, None, 0, 0
+    with analyst.Analyst(job) as asked:
+        for each in live.Live(str(path), asked):
+            screen.show(drawing.annotated(each))
+            newest = each.analysis or newest
+            if not each.frame.number:
+                continue
+            begun = begun or time.perf_counter()
+            count += 1
+            if newest is not None:
+                ages.append(time.time() - newest.frame.time)
+                drawn += bool(each.seen)
+        taken = time.perf_counter() - begun
+    say(f"  boxes on {100 * drawn / count:.0f} percent of the frames")
+    return (count - 1) / taken, ages
+
+
+def main(argv=None):
+    args = get_args(argv)
+    import dataclasses
+
+    import numpy as np
+
+    from age_gender import faces, weights
+    from age_gender.live import analyst, window
+    from benchmarks import portrait_video
+
+    window.require_display("start it with xvfb-run")
+    description, _ = weights.read(weights.find(args.weight_file))
+    job = analyst.Job(weights.find(args.weight_file), faces.Cut.of(description))
+    found = portrait_video.portraits(args.portraits)
+    rng = np.random.default_rng(0)
+    width = portrait_video.SIZE[0] / args.faces
+    moving = [
+        portrait_video.Moving(
+            found[number % len(found)], (width * (number + 0.5), 240), min(400, width * 1.3), rng
+        )
+        for number in range(args.faces)
+    ]
+    speeds, ages = {"one loop": [], "the suite": []}, {"one loop": [], "the suite": []}
+    with tempfile.TemporaryDirectory() as folder, window.Window("result") as screen:
+        path = Path(folder, "portraits.avi")
+        portrait_video.write(path, moving, args.seconds)
+        ways = {
+            "one loop": lambda: one_loop(path, dataclasses.replace(job, follow=False), screen),
+            "the suite": lambda: beside(path, job, screen),
+        }
+        for round_ in range(args.rounds):
+            for name, way in ways.items():
+                speed, seen = way()
+                say(f"{name}, round {round_ + 1}: {speed:.1f} frames a second")
+                speeds[name].append(speed)
+                ages[name] += seen
+    for name in ways:
+        low, middle, high = 1000 * np.percentile(ages[name], (5, 50, 95))
+        print(
+            f"{name}: {np.median(speeds[name]):.1f} frames a second, boxes {middle:.0f} ms old "
+            f"(5 to 95 percent: {low:.0f} to {high:.0f})"
+        )
+
+
+if __name__ == "__main__":
+    run(main)

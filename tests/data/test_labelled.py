@@ -1,0 +1,75 @@
+import os
+
+import numpy as np
+import pytest
+
+from age_gender.command_line import UserError
+from age_gender.data.labelled import open_faces
+from conftest import write_appa_real, write_chips, write_database
+
+
+@pytest.fixture
+def chips(tmp_path):
+    return write_chips(tmp_path / "UTKFace", 30)
+
+
+def database_of(chips, size=32):
+    return write_database(chips.parent / f"utk_{size}.mat", chips, size)
+
+
+def test_folder_of_chips_is_as_good_as_its_database(chips, tmp_path, capsys):
+    made = open_faces([chips], tmp_path / "out", 32)
+    given = open_faces([database_of(chips)], tmp_path / "out")
+    assert "making" in capsys.readouterr().err
+    assert (made.data, made.terms, made.crop) == (given.data, given.terms, "aligned")
+    assert made.ages.tolist() == given.ages.tolist()
+    for ours, theirs in zip(made.split(0.2, 0.2, 0), given.split(0.2, 0.2, 0)):
+        assert ours.tolist() == theirs.tolist()
+    np.testing.assert_array_equal(made.images[7], given.images[7])
+
+
+def test_database_of_a_folder_is_made_once_and_again_when_it_changed(chips, tmp_path, capsys):
+    def said():
+        faces = open_faces([chips], tmp_path / "out", 32)
+        return len(faces), "making" in capsys.readouterr().err
+
+    assert said() == (30, True)
+    assert said() == (30, False)
+    os.remove(next(chips.iterdir()))
+    assert said() == (29, True)
+
+
+def test_several_inputs_are_one_set_with_each_its_split(chips, tmp_path, capsys):
+    release = write_appa_real(tmp_path / "appa-real-release", 12)
+    faces = open_faces([database_of(chips), release], tmp_path / "out", age_label="real")
+    assert "appa-real-release_32.mat is cut otherwise (margin 0.4, linear)" in (
+        capsys.readouterr().err
+    )
+    assert len(faces) == 42 and faces.img_size == 32
+    assert faces.ages[30:].tolist() == list(range(22, 34))
+    assert set(faces.genders[:30]) == {0, 1} and set(faces.genders[30:]) == {2}
+    assert faces.data == "UTKFace, APPA-REAL"
+    assert faces.terms == "non-commercial research only; research only"
+    parts = faces.split(0.2, 0.1, 0)
+    assert sorted(np.concatenate(parts)) == list(range(42))
+    alone = open_faces([tmp_path / "out" / "appa-real-release_32.mat"], tmp_path)
+    assert [row - 30 for row in parts[1] if row >= 30] == alone.split(0.2, 0.1, 0)[1].tolist()
+    np.testing.assert_array_equal(faces.images[31], alone.images[1])
+
+
+def test_listed_pictures_of_appa_real_are_left_out(tmp_path):
+    release = write_appa_real(tmp_path / "appa-real-release", 5)
+    (tmp_path / "bad.csv").write_text("img_name\n000003.jpg\n")
+    faces = open_faces([release], tmp_path / "out", 16, ignore_list=tmp_path / "bad.csv")
+    assert len(faces) == 4 and faces.ages.tolist() == [20, 21, 22, 24]
+
+
+def test_other_sizes_and_no_inputs_are_one_line(chips, tmp_path):
+    databases = [database_of(chips), database_of(chips, 16)]
+    with pytest.raises(UserError, match="holds faces of 32 px, .* of 16: make them of one size"):
+        open_faces(databases, tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="empty holds no .*jpg file"):
+        open_faces([tmp_path / "empty"], tmp_path / "out")
+    with pytest.raises(UserError, match="none.mat is not a file: make a database with"):
+        open_faces([tmp_path / "none.mat"], tmp_path / "out")

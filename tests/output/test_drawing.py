@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from age_gender.faces import Face
+from age_gender.frames import Frame
+from age_gender.live.analyst import Seen
+from age_gender.live.player import Shown
+from age_gender.output import drawing
+
+
+def changed(image, before):
+    height, width = before.shape[:2]
+    return np.any(image[:height, :width] != before, axis=2)
+
+
+def letters_of(image):
+    """Where an image has the white of the letters, which are smoothed at their edges."""
+    return image.min(axis=2) > 180
+
+
+@pytest.mark.parametrize("size", [(200, 200), (480, 640), (3000, 4000)])
+@pytest.mark.parametrize("where", [(0.4, 0.4), (0, 0), (0.79, 0), (0, 0.79), (0.79, 0.79)], ids=str)
+def test_label_stays_in_the_picture_and_off_the_face(size, where):
+    height, width = size
+    picture = np.full((height, width, 3), 100, np.uint8)
+    side = int(0.2 * min(size))
+    box = (int(where[0] * width), int(where[1] * height), side, side)
+    image = drawing.annotate(picture, [box], ["34, F"])
+    assert image.shape == picture.shape
+    left, top, w, h = box
+    marked = changed(image, picture)
+    line = 0.1 * side  # the frame itself may cover this much of the face's edge
+    inner = marked[int(top + line) : int(top + h - line), int(left + line) : int(left + w - line)]
+    assert not inner.any()
+    marked[top : top + h, left : left + w] = False
+    letters = letters_of(image)
+    assert letters.sum() > 20
+    rows = np.flatnonzero(letters.any(axis=1))
+    assert rows[-1] - rows[0] + 1 >= max(7, min(size) // 50)  # readable
+
+
+def test_face_that_fills_the_picture_gets_a_strip_below():
+    picture = np.full((64, 64, 3), 100, np.uint8)
+    image = drawing.annotate(picture, [(0, 0, 64, 64)], ["34, F"])
+    height, width = image.shape[:2]
+    assert width == drawing.SMALLEST and height > drawing.SMALLEST
+    assert np.all(image[20:180, 20:180] == 100)
+
+
+def test_narrow_picture_still_holds_its_label():
+    image = drawing.annotate(np.zeros((400, 20, 3), np.uint8), [(0, 0, 20, 400)], ["100, M"])
+    letters = np.argwhere(letters_of(image))
+    assert image.shape[0] > 400 and image.shape[1] > 40
+    assert letters[:, 1].max() < image.shape[1] - 1
+
+
+def test_crowd_keeps_every_label_apart():
+    picture = np.full((600, 800, 3), 100, np.uint8)
+    boxes = [(x, y, 60, 60) for x in range(100, 700, 90) for y in range(100, 500, 90)]
+    image = drawing.annotate(picture, boxes, ["34, F"] * len(boxes))
+    letters = drawing.annotate(picture, boxes[:1], ["34, F"])
+    assert letters_of(image).sum() >= 0.95 * letters_of(letters).sum() * len(boxes)
+
+
+def test_picture_without_faces_is_a_copy():
+    picture = np.full((300, 300, 3), 100, np.uint8)
+    image = drawing.annotate(picture, [], [])
+    assert np.array_equal(image, picture) and image is not picture
+
+
+@pytest.mark.parametrize(
+    "age, male, text", [(34.4, 0.1, "34, F"), (0.2, 0.5, "0, M"), (99.6, 0.9, "100, M")]
+)
+def test_label_says_age_and_sex(age, male, text):
+    assert drawing.label_of(age, male) == text
+
+
+def test_label_may_hold_an_interval():
+    assert drawing.label_of(34.4, 0.2, 27.6, 41.2) == "34 (28-41), F"
+
+
+def test_message_stands_at_the_foot_and_fits():
+    frame = Frame("camera 0", np.full((480, 640, 3), 90, np.uint8), 1, 0.0)
+    seen = [Seen(1, Face(200, 100, 80, 80, 1.5), (30.0, 0.9), (30.0, 0.9))]
+    plain = drawing.annotated(Shown(frame, seen, None, None))
+    assert (plain[400:] == 90).all() and (plain != 90).any()
+    for text in ("saved", "a long line that says what went wrong and what to do about it " * 2):
+        told = drawing.annotated(Shown(frame, seen, None, None), message=text)
+        assert (told[:400] == plain[:400]).all()
+        assert (told[440:] > 200).all(2).sum() > 50
+        assert not (told[:, 630:] > 200).any()  # it ends within the picture
+    assert (frame.image == 90).all()
+    small = drawing.annotated(Shown(frame, seen, None, "no camera 0"), longer=320)
+    assert small.shape == (240, 320, 3) and (small[-20:] != 90).any()
