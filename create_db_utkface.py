@@ -12,7 +12,7 @@ import os
 import re
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, number_between, run, say
+from age_gender.command_line import Parser, UserError, log, number_between, run
 from age_gender.data import report as database_report
 
 PATTERN = re.compile(r"\d+_[01]_[0-4]_\d+\.jpg(\.chip\.jpg)?$")  # as UTKFace documents it
@@ -91,7 +91,7 @@ def read_names(folder):
             refused[row] = str(error)
     malformed = sum(not PATTERN.match(os.path.basename(name)) for name in names)
     if malformed:
-        say(f"{malformed} names are malformed; those that start with age and gender are used")
+        log(f"{malformed} names are malformed; those that start with age and gender are used")
     return names, *labels.T, refused
 
 
@@ -133,7 +133,7 @@ def main(argv=None):
     pictures = database_builder.Pictures(args.input, *labelled)
     raw = args.align or args.margin is not None
     if not raw and not any(name.endswith(".chip.jpg") for name in pictures.names):
-        say("warning: these do not look like chips: raw pictures need --align or --margin")
+        log("warning: these do not look like chips: raw pictures need --align or --margin")
     crop = "aligned" if args.margin is None else "margin"
     settings = {"img_size": args.img_size, "db": "utk", "min_score": -1}
     settings |= {"crop": crop, "margin": args.margin, "resize": args.resize}

@@ -11,7 +11,7 @@ In the window any key goes to the next picture; Escape, q or closing it ends.
 
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, run, say
+from age_gender.command_line import Parser, UserError, log, run
 from age_gender.live import options as face_options
 
 
@@ -36,26 +36,28 @@ def get_args(argv=None):
     return args
 
 
-def folder_to_files(args, sight):
+def folder_to_files(args, session):
     """Write annotated pictures and tables; print a line for each face."""
     from age_gender.output import folder as picture_folder
     from age_gender.output import tables as results
 
-    counts = picture_folder.estimate_folder(args.image_dir, sight.paths, args.output_dir, sight.job)
-    say(", ".join(f"{count} {what}" for what, count in counts.items()))
-    say(f"annotated pictures and {', '.join(results.TABLES)} are in {args.output_dir}")
+    counts = picture_folder.estimate_folder(
+        args.image_dir, session.paths, args.output_dir, session.job
+    )
+    log(", ".join(f"{count} {what}" for what, count in counts.items()))
+    log(f"annotated pictures and {', '.join(results.TABLES)} are in {args.output_dir}")
 
 
-def pictures_to_window(args, sight):
+def pictures_to_window(args, session):
     """Show pictures until the user ends it."""
     from age_gender.live import analyst, window
     from age_gender.output import drawing
 
-    with analyst.Analyst(sight.job) as asked:
+    with analyst.Analyst(session.job) as asked:
         asked.wait()
         each = None
         with window.Window("result") as screen:
-            for each in face_options.shown(args, sight, asked, every_frame=False):
+            for each in face_options.shown(args, session, asked, every_frame=False):
                 picture = drawing.annotated(each, window.VIEW)
                 if screen.show(picture, wait_for_key=True) is None:
                     break
@@ -63,7 +65,7 @@ def pictures_to_window(args, sight):
             raise UserError(f"--image_dir {args.image_dir}: none of its pictures can be read")
 
 
-def video(args, sight, windowed):
+def video(args, session, windowed):
     """Show a camera or a video in a window, write it, or both, until it or the user ends it."""
     import contextlib
 
@@ -78,11 +80,11 @@ def video(args, sight, windowed):
     if windowed:
         screen = window.Window("result")
     if args.output_dir:
-        rate, interval = frames.rate_of(source), sight.job.interval
+        rate, interval = frames.rate_of(source), session.job.interval
         record = recording.open_recording(args.output_dir, rate, interval, steady=not live)
-    with analyst.Analyst(sight.job) as asked, record as record, screen as screen:
+    with analyst.Analyst(session.job) as asked, record as record, screen as screen:
         try:
-            for each in face_options.shown(args, sight, asked, every_frame=not live):
+            for each in face_options.shown(args, session, asked, every_frame=not live):
                 picture = drawing.annotated(each)
                 if record and asked.ready and each.frame.number:
                     record.add(each, picture)
@@ -91,10 +93,10 @@ def video(args, sight, windowed):
         except KeyboardInterrupt:
             if not record:
                 raise
-            say("stopped: what there is so far is kept")
+            log("stopped: what there is so far is kept")
     if record:
         said = ", ".join(f"{count} {what}" for what, count in record.counts.items())
-        say(f"{said}: {recording.VIDEO} and its tables are in {args.output_dir}")
+        log(f"{said}: {recording.VIDEO} and its tables are in {args.output_dir}")
 
 
 def main(argv=None):
@@ -103,22 +105,22 @@ def main(argv=None):
         from age_gender.output import tables as results
 
         results.refuse_existing(args.output_dir, args.overwrite)
-    sight = face_options.open_sight(args, but_not=args.output_dir)
+    session = face_options.open_session(args, but_not=args.output_dir)
     windowed = args.window or not args.output_dir
     if windowed:
         from age_gender.live import window
 
         window.require_display("--output_dir OUT writes files instead, and needs none")
-    if sight.paths is None:
-        return video(args, sight, windowed)
+    if session.paths is None:
+        return video(args, session, windowed)
     if args.output_dir:
-        folder_to_files(args, sight)
+        folder_to_files(args, session)
     if windowed:
-        pictures_to_window(args, sight)
+        pictures_to_window(args, session)
 
 
 if __name__ == "__main__":
-    from age_gender import autotune as engine
+    from age_gender import autotune
 
-    engine.keep_memory()
+    autotune.keep_memory()
     run(main)

@@ -16,11 +16,11 @@ from pathlib import Path
 from age_gender.command_line import (
     Parser,
     UserError,
+    log,
     number_between,
     progress,
     quiet_start,
     run,
-    say,
 )
 
 RACES = ("White", "Black", "Asian", "Indian", "other")  # UTKFace's labels 0 to 4
@@ -99,7 +99,7 @@ def open_pictures(path, description, made_in, age_label):
             "the folder of the pictures"
         )
     if (database.crop, database.resize) != (description.crop, description.resize):
-        say(
+        log(
             f"warning: the faces of {path} are cut otherwise ({database.crop}, {database.resize}) "
             f"than those that the weights were trained on ({description.crop}, "
             f"{description.resize})"
@@ -121,7 +121,7 @@ def rows_of(part, database, description):
         part = "validation" if name in description.data.split(", ") else "all"
         if part == "validation" and description.split_seed is None:
             part = "all"
-            say("warning: the weights may have been trained on some of these pictures")
+            log("warning: the weights may have been trained on some of these pictures")
     if part == "all":
         return np.arange(len(database)), part
     if description.split_seed is None:
@@ -278,7 +278,7 @@ def show(args, paths, count, part, results, changes):
         (args.output_dir / "report.json").write_text(text + "\n")
     for path, found in zip(paths, results):
         for alarm in found["alarms"]:
-            say(f"WARNING, {path.name}: {alarm}")
+            log(f"WARNING, {path.name}: {alarm}")
     if args.json:
         print(text)
         return
@@ -296,7 +296,7 @@ def show(args, paths, count, part, results, changes):
 
 
 if __name__ == "__main__":
-    from age_gender import autotune as engine
+    from age_gender import autotune
 
-    engine.keep_memory()
+    autotune.keep_memory()
     run(main)

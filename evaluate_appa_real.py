@@ -10,13 +10,13 @@ from pathlib import Path
 from age_gender.command_line import (
     Parser,
     UserError,
+    log,
     number_between,
     progress,
     quiet_start,
     run,
-    say,
-    whole_file,
 )
+from age_gender.files import atomic_write
 
 PARTS = ("train", "valid", "test")
 
@@ -58,12 +58,12 @@ def read_faces(root, names, size, resize):
         except UnreadablePicture:
             missing.append(names[row])
     if missing:
-        say(f"{len(missing)} pictures are missing or unreadable, the first is {missing[0]}")
+        log(f"{len(missing)} pictures are missing or unreadable, the first is {missing[0]}")
 
 
 def write_table(path, names, ages, rows, estimates):
     """Write what was said of each picture as CSV."""
-    with whole_file(path) as partial, open(partial, "w", newline="") as file:
+    with atomic_write(path) as partial, open(partial, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "apparent age", "real age", "estimated age", "male"])
         for row, age, male in zip(rows, estimates.ages, estimates.males):
@@ -99,7 +99,7 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    from age_gender import autotune as engine
+    from age_gender import autotune
 
-    engine.keep_memory()
+    autotune.keep_memory()
     run(main)

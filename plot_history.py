@@ -10,7 +10,8 @@ import os
 import re
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, run, whole_file
+from age_gender.command_line import Parser, UserError, run
+from age_gender.files import atomic_write
 
 PICTURES = {
     "loss.png": ("loss", ("loss", "pred_gender_loss", "pred_age_loss")),
@@ -129,7 +130,7 @@ def draw(histories, columns, title, path):
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend()
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, format="png", dpi=120)
     pyplot.close(figure)
 

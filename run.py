@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import settings
-from age_gender.command_line import Parser, number_between, progress, run, say
+from age_gender.command_line import Parser, log, number_between, progress, run
 from age_gender.live import options as face_options
 
 HOUR = 3600.0
@@ -68,7 +68,7 @@ def prune(outbox, days):
         return
     count = outbox.prune(days)
     if count:
-        say(f"{count} captures older than {days:g} days were deleted from {outbox.folder}")
+        log(f"{count} captures older than {days:g} days were deleted from {outbox.folder}")
 
 
 def at_window(args, shown, stand, every_hour):
@@ -116,22 +116,22 @@ def headless(args, shown, stand, every_hour):
 
 def watch(args, s3, outbox):
     """Look at faces and capture them until the end."""
-    sight = face_options.open_sight(args, but_not=args.output_dir)
+    session = face_options.open_session(args, but_not=args.output_dir)
     if not args.headless:
         from age_gender.live import window
 
         window.require_display("--headless captures without one")
-    from age_gender.captures.kiosk import Stand
+    from age_gender.captures.kiosk import Kiosk
     from age_gender.captures.sender import Captures
     from age_gender.live import analyst
 
     outbox.clean()
     made = Captures(outbox, s3, dry_run=args.dry_run)
-    stand = Stand(
+    stand = Kiosk(
         made, args.output_dir or Path("saved"), args.save_faces, args.embeddings, args.consent
     )
     if s3.bucket is None:
-        say(f"no bucket is set: captures stay in {outbox.folder} (S3_BUCKET=NAME sends them)")
+        log(f"no bucket is set: captures stay in {outbox.folder} (S3_BUCKET=NAME sends them)")
     pruned = -float("inf")
 
     def every_hour():
@@ -140,23 +140,23 @@ def watch(args, s3, outbox):
             pruned = time.monotonic()
             prune(outbox, args.retention_days)
 
-    at_once = args.headless or sight.paths is not None
+    at_once = args.headless or session.paths is not None
 
     def embed():
         return args.embeddings and (at_once or stand.wanted)
 
     waits = 0.5
     try:
-        with analyst.Analyst(sight.job) as asked:
-            if sight.paths is not None:
+        with analyst.Analyst(session.job) as asked:
+            if session.paths is not None:
                 asked.wait()
-            shown = face_options.shown(args, sight, asked, args.headless, embed)
+            shown = face_options.shown(args, session, asked, args.headless, embed)
             with contextlib.closing(iter(shown)) as shown:
                 (headless if args.headless else at_window)(args, shown, stand, every_hour)
         waits = None if args.headless else waits
     finally:
         waiting = made.close(waits)
-        say(f"{waiting} captures wait in {outbox.folder}")
+        log(f"{waiting} captures wait in {outbox.folder}")
 
 
 def main(argv=None):
@@ -169,11 +169,11 @@ def main(argv=None):
         return watch(args, s3, outbox)
     prune(outbox, args.retention_days)
     sent = flush(outbox, s3, lambda items, n: progress(items, n, "captures"), args.dry_run)
-    say(f"{sent} captures sent, {len(outbox.waiting())} wait in {outbox.folder}")
+    log(f"{sent} captures sent, {len(outbox.waiting())} wait in {outbox.folder}")
 
 
 if __name__ == "__main__":
-    from age_gender import autotune as engine
+    from age_gender import autotune
 
-    engine.keep_memory()
+    autotune.keep_memory()
     run(main)

@@ -13,8 +13,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from age_gender import autotune as engine
-from age_gender.command_line import UserError, quiet_start, run, say
+from age_gender import autotune
+from age_gender.command_line import UserError, log, quiet_start, run
 from age_gender.training import devices
 from age_gender.training.options import PRESET, get_args
 from wide_resnet import WideResNet, two_heads, with_descriptors
@@ -128,7 +128,7 @@ def compiled(args, network, epoch_steps, way):
         args: the options.
         network: `WideResNet`.
         epoch_steps: steps in an epoch.
-        way: `engine.Way`.
+        way: `autotune.Way`.
     """
     import keras
 
@@ -165,16 +165,16 @@ def choose_way(args, network, batches, found, place):
     On several devices nothing is timed: hosts might come to differ.
     """
     if place.count > 1:
-        way = engine.Way(
+        way = autotune.Way(
             place.engine(args.engine),
             args.precision.replace("auto", "float32"),
             args.steps_per_execution or 1,
         )
     elif found:
         had = found[0]["settings"]
-        way = engine.Way(had["engine"], had["precision"], int(had["steps_per_execution"]))
+        way = autotune.Way(had["engine"], had["precision"], int(had["steps_per_execution"]))
     else:
-        way = engine.choose(
+        way = autotune.choose(
             args.engine,
             args.precision,
             network,
@@ -234,7 +234,7 @@ def fit(model, batches, held, epochs, followers, state):
         ) from None
 
 
-@devices.together
+@devices.exit_together
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     args = get_args(argv)
@@ -259,18 +259,18 @@ def main(argv=None):
     from age_gender.training import callbacks
 
     content = state_path.read_bytes() if resume and first else b""
-    content = devices.from_first(content, place)
+    content = devices.broadcast(content, place)
     found = callbacks.read_state(state_path, content) if resume else None
     batches, held = batches_of(args, faces, training, validation, place)
     way = choose_way(args, network, batches, found, place)
     keras.utils.set_random_seed(args.seed)
     model = compiled(args, network, len(batches), way)
-    say(
+    log(
         f"{model.count_params():,} parameters, {len(training)} pictures for training, "
         f"{len(validation)} for validation"
     )
     if start:
-        say(weights.put(two_heads(model), *start, network))
+        log(weights.load_into(two_heads(model), *start, network))
     watch = callbacks.Watch(begun=start is not None)
     history = callbacks.History(folder / f"history_{name}.h5" if first else None)
     kept = callbacks.Checkpoints(folder if first else None, describe(args, argv, faces))
@@ -281,7 +281,7 @@ def main(argv=None):
     state = callbacks.State(state_path, settings, kept, history, watch)
     if found:
         batches.epoch = state.restore(model, *found)
-        say(f"going on after epoch {batches.epoch} of {args.nb_epochs}")
+        log(f"going on after epoch {batches.epoch} of {args.nb_epochs}")
     logs = [callbacks.tensorboard(folder / f"logs_{name}")] if args.tensorboard else []
     followers = [watch, history, kept, *([record, *logs] if first else [])]
     fit(model, batches, held, args.nb_epochs, followers, state)
@@ -289,10 +289,10 @@ def main(argv=None):
     if not first:
         return
     state_path.unlink()
-    say(record.summary())
+    log(record.summary())
     print(f"history {os.path.relpath(history.path)}")
 
 
 if __name__ == "__main__":
-    engine.keep_memory()
+    autotune.keep_memory()
     run(main)

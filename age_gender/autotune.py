@@ -16,7 +16,8 @@ import sys
 import time
 from pathlib import Path
 
-from age_gender.command_line import say, whole_file
+from age_gender.command_line import log
+from age_gender.files import atomic_write
 
 ENGINES = ("xla", "plain")
 PRECISIONS = ("float32", "bfloat16")
@@ -84,7 +85,7 @@ def choose(engine, precision, network, batch_size, make_model, batches):
     speeds = known.get(key, {})
     missing = [name for name in ways if name not in speeds]
     if missing:
-        say(f"timing {len(missing)} ways to train, once for this machine, network and batch")
+        log(f"timing {len(missing)} ways to train, once for this machine, network and batch")
         for name in missing:
             speeds[name] = _speed(make_model(ways[name]), batches[0])
         speeds["GFLOP"] = network.training_flops() / 1e9
@@ -93,12 +94,12 @@ def choose(engine, precision, network, batch_size, make_model, batches):
     best = max(ways, key=speeds.get)
     rate, most = speeds[best] * speeds["GFLOP"], speeds["GFLOP/s of matrices"]
     figures = ", ".join(f"{name} {speeds[name]:.1f}" for name in ways)
-    say(
+    log(
         f"engine {best}, the fastest here (pictures a second: {figures}); these are {rate:.0f} "
         f"GFLOP/s, {100 * rate / most:.0f} percent of what products of float32 matrices reach"
     )
     if "bfloat16" in best:
-        say("bfloat16 rounds more coarsely; --precision float32 does without")
+        log("bfloat16 rounds more coarsely; --precision float32 does without")
     steps = round(EXECUTION * speeds[best] / batch_size)
     return dataclasses.replace(ways[best], steps_per_execution=min(max(steps, 1), MOST_STEPS))
 
@@ -124,13 +125,13 @@ def choose_prediction(network, sizes, seconds):
     key = f"{_machine()}, {network}, prediction"
     known = _remembered()
     if key not in known:
-        say("timing four ways to predict, once for this machine and network")
+        log("timing four ways to predict, once for this machine and network")
         timed = {str(n): {name: seconds(way, n) for name, way in ways.items()} for n in sizes}
         _remember(known | {key: timed})
         known[key] = timed
     best = {n: min(ways, key=known[key][str(n)].get) for n in sizes}
     for n, name in best.items():
-        say(f"{n} faces: engine {name}, {1000 * known[key][str(n)][name]:.1f} ms")
+        log(f"{n} faces: engine {name}, {1000 * known[key][str(n)][name]:.1f} ms")
     return {n: ways[name] for n, name in best.items()}
 
 
@@ -229,7 +230,7 @@ def _remembered():
 def _remember(known):
     try:
         _memory().parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(_memory()) as partial:
+        with atomic_write(_memory()) as partial:
             partial.write_text(json.dumps(known, indent=1))
     except OSError as error:
-        say(f"the choice cannot be remembered: {error}")
+        log(f"the choice cannot be remembered: {error}")

@@ -3,7 +3,6 @@
 import argparse
 import collections
 import contextlib
-import errno
 import math
 import os
 import select
@@ -18,7 +17,6 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 NEEDLESS = {"jax", "matplotlib"}  # of what TensorFlow and Keras import
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a full disk answers
 
 
 class Parser(argparse.ArgumentParser):
@@ -72,7 +70,7 @@ def _reader_has_left(stream):
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
-def say(text):
+def log(text):
     """Print a line of talk on stderr, where it does not mix with results."""
     print(text, file=sys.stderr, flush=True)
 
@@ -102,7 +100,7 @@ def progress(items, total, what, every=10.0):
         yield item
         if time.monotonic() - last >= every:
             last = time.monotonic()
-            say(f"{count} of {total} {what}")
+            log(f"{count} of {total} {what}")
 
 
 def in_order(pool, function, items, ahead):
@@ -158,36 +156,6 @@ def quiet_start():
         finally:
             os.dup2(kept, 2)
             os.close(kept)
-
-
-@contextlib.contextmanager
-def whole_file(path):
-    """Yield a temporary path beside ``path``; rename it onto ``path`` only on success.
-
-    Whatever goes wrong, Ctrl-C included, no file under the final name is left incomplete.
-    """
-    partial = path.with_name(path.name + ".part")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def sole_writer(path, otherwise):
-    """Open ``path`` for appending, binary, and keep other processes from doing the same.
-
-    Raises `UserError` with the message ``otherwise`` where another process has it.
-    """
-    import fcntl
-
-    with open(path, "ab+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(otherwise) from error
-        yield file
 
 
 def number_between(low, high, kind=float):

@@ -4,7 +4,8 @@ import os
 import urllib.error
 import urllib.request
 
-from age_gender.command_line import UserError, progress, say, sole_writer
+from age_gender.command_line import UserError, log, progress
+from age_gender.files import locked
 
 BLOCK = 128 * 1024  # bytes that are written at once
 
@@ -23,9 +24,7 @@ def download(url, path, check):
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.part")
     by_hand = f"download {url} by hand and put it at {path}"
-    with sole_writer(
-        partial, f"{partial.name} is being downloaded by another process: wait"
-    ) as file:
+    with locked(partial, f"{partial.name} is being downloaded by another process: wait") as file:
         try:
             total = _fetch(url, file)
         except urllib.error.HTTPError as error:
@@ -68,7 +67,7 @@ def _fetch(url, file):
             held = 0
         missing = int(response.headers.get("Content-Length") or 0)
         total = held + missing
-        say(f"{'resuming' if held else 'downloading'} {url} ({total / 1e6:.0f} MB)")
+        log(f"{'resuming' if held else 'downloading'} {url} ({total / 1e6:.0f} MB)")
         blocks = iter(lambda: response.read(BLOCK), b"")
         for block in progress(blocks, -(-missing // BLOCK) or None, "blocks of 128 KiB"):
             file.write(block)

@@ -82,10 +82,10 @@ class Estimator:
         with quiet_start():
             import tensorflow as tf
 
-            from age_gender import autotune as engine
+            from age_gender import autotune
 
             self._tf = tf
-            ways = engine.choose_prediction(self._network, (FEW, BATCH_SIZES[-1]), self._seconds)
+            ways = autotune.choose_prediction(self._network, (FEW, BATCH_SIZES[-1]), self._seconds)
             self._few, self._many = (self._function(way) for way in ways.values())
 
     def _function(self, way):

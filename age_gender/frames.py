@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from age_gender.command_line import UserError, say
+from age_gender.command_line import UserError, log
 
 USUAL = 30.0  # frames a second
 
@@ -97,7 +97,7 @@ def pictures(paths, folder):
         try:
             yield Frame(name, read_picture(path), number, time.time())
         except UnreadablePicture as error:
-            say(f"skipped {name}: {error}")
+            log(f"skipped {name}: {error}")
 
 
 def is_camera(source):

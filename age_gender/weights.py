@@ -13,8 +13,9 @@ import hashlib
 import re
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, run, whole_file
+from age_gender.command_line import Parser, UserError, run
 from age_gender.download import download
+from age_gender.files import atomic_write
 from wide_resnet import (
     AGE_CLASSES,
     DEPTH,
@@ -272,7 +273,7 @@ def require(description, path, depth=None, width=None, image_size=None):
         )
 
 
-def put(model, description, arrays, network):
+def load_into(model, description, arrays, network):
     """Give a model the numbers of a weight file, as far as they fit.
 
     Args:
@@ -310,7 +311,7 @@ def write(path, model, description):
     import h5py
     import numpy as np
 
-    with whole_file(Path(path)) as partial, h5py.File(partial, "w") as file:
+    with atomic_write(Path(path)) as partial, h5py.File(partial, "w") as file:
         for field in dataclasses.fields(Description):
             value = getattr(description, field.name)
             if value is not None:
@@ -341,7 +342,7 @@ def keep_interval(path, level, factor):
 
     import h5py
 
-    with whole_file(Path(path)) as partial:
+    with atomic_write(Path(path)) as partial:
         shutil.copyfile(path, partial)
         with h5py.File(partial, "r+") as file:
             file.attrs["interval_level"] = level
@@ -352,7 +353,7 @@ def copy_halved(source, target):
     """Copy a weight file written here with its numbers as float16, at half the size."""
     import h5py
 
-    with h5py.File(source, "r", locking=False) as file, whole_file(target) as partial:
+    with h5py.File(source, "r", locking=False) as file, atomic_write(target) as partial:
         old = file.get("model_weights", file)
         with h5py.File(partial, "w") as new:
             new.attrs.update(old.attrs)

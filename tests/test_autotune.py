@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from age_gender import autotune as engine
+from age_gender import autotune
 from conftest import ROOT
 from wide_resnet import WideResNet
 
@@ -31,7 +31,7 @@ NETWORK = WideResNet(32, 10, 1)
 
 
 def choose(engine_asked="auto", precision="float32", network=NETWORK, make=make_model):
-    return engine.choose(engine_asked, precision, network, 8, make, [BATCH])
+    return autotune.choose(engine_asked, precision, network, 8, make, [BATCH])
 
 
 def not_again(way):
@@ -61,44 +61,44 @@ def test_ways_are_timed_once_and_the_fastest_is_remembered(cache, capsys):
 )
 def test_fastest_way_that_the_machine_has_is_chosen(monkeypatch, capsys, hardware, speeds, best):
     measured = iter(speeds)
-    monkeypatch.setattr(engine, "_computes_bfloat16", lambda: hardware)
-    monkeypatch.setattr(engine, "_speed", lambda model, batch: next(measured))
+    monkeypatch.setattr(autotune, "_computes_bfloat16", lambda: hardware)
+    monkeypatch.setattr(autotune, "_speed", lambda model, batch: next(measured))
     assert str(choose(precision="auto")) == best
     assert ("--precision float32 does without" in capsys.readouterr().err) == ("bf" in best)
 
 
 @pytest.mark.parametrize("speed, steps", [(8 * 1000, 32), (8 * 50, 10), (8 / 10, 1)])
 def test_short_steps_are_done_several_in_one_go(monkeypatch, speed, steps):
-    monkeypatch.setattr(engine, "_speed", lambda model, batch: speed)
+    monkeypatch.setattr(autotune, "_speed", lambda model, batch: speed)
     assert choose().steps_per_execution == steps
 
 
 def test_way_that_is_asked_for_is_not_timed(cache):
-    assert choose("plain", "bfloat16", make=None) == engine.Way("plain", "bfloat16", 1)
+    assert choose("plain", "bfloat16", make=None) == autotune.Way("plain", "bfloat16", 1)
     assert not cache.exists()
 
 
 def test_damaged_or_unwritable_memory_is_no_obstacle(cache, monkeypatch, capsys):
-    monkeypatch.setattr(engine, "_speed", lambda model, batch: 1.0)
+    monkeypatch.setattr(autotune, "_speed", lambda model, batch: 1.0)
     cache.parent.mkdir()
     cache.write_text("{")
-    assert choose().engine in engine.ENGINES
+    assert choose().engine in autotune.ENGINES
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
-    assert choose().engine in engine.ENGINES
+    assert choose().engine in autotune.ENGINES
     assert "the choice cannot be remembered" in capsys.readouterr().err
 
 
 def test_process_starts_again_once_with_its_arguments_and_memory_kept():
     code = (
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from age_gender import autotune as engine\nengine.keep_memory()\n"
+        "from age_gender import autotune\nautotune.keep_memory()\n"
         "print(sys.argv[2], os.environ['MALLOC_ARENA_MAX'], os.environ.get('GLIBC_TUNABLES'))"
     )
     for more, expected in (
         ({}, "two words 1 glibc.malloc.hugetlb=1\n"),
         ({"MALLOC_ARENA_MAX": "7"}, "two words 7 None\n"),
     ):
-        environment = {k: v for k, v in os.environ.items() if k not in engine.MALLOC} | more
+        environment = {k: v for k, v in os.environ.items() if k not in autotune.MALLOC} | more
         done = subprocess.run(
             [sys.executable, "-c", code, ROOT, "two words"],
             capture_output=True,

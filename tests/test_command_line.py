@@ -1,7 +1,6 @@
 import argparse
 import importlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -9,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from age_gender.command_line import in_order, number_between, progress, quiet_start, whole_file
+from age_gender.command_line import in_order, number_between, progress, quiet_start
 from conftest import ROOT
 
 SCRIPTS = sorted(
@@ -96,32 +95,6 @@ def test_reader_that_stops_early_is_no_error():
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
-
-
-def test_file_appears_only_when_whole(tmp_path):
-    path = tmp_path / "result"
-    path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), whole_file(path) as partial:
-        partial.write_text("half")
-        raise KeyboardInterrupt
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-    with whole_file(path) as partial:
-        partial.write_text("new")
-    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
-
-
-def test_killed_process_leaves_nothing_under_the_final_name(tmp_path):
-    code = (
-        "import pathlib, time; from age_gender import command_line\n"
-        f"with command_line.whole_file(pathlib.Path({str(tmp_path / 'result')!r})) as partial:\n"
-        "    partial.write_text('half'); print('ready', flush=True); time.sleep(60)"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
-    assert process.stdout.readline() == b"ready\n"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    assert [path.name for path in tmp_path.iterdir()] == ["result.part"]
 
 
 def test_results_come_in_order_and_no_more_than_asked_are_ahead():

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from age_gender import autotune as engine
+from age_gender import autotune
 from age_gender.command_line import UserError
 from age_gender.estimator import BATCH_SIZES, Estimator
 
@@ -62,7 +62,7 @@ def test_fastest_way_for_few_and_for_many_faces_is_used_and_remembered(
         return 0.001 if str(way) == fast else 1.0
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(engine, "_computes_bfloat16", lambda: True)
+    monkeypatch.setattr(autotune, "_computes_bfloat16", lambda: True)
     monkeypatch.setattr(Estimator, "_seconds", seconds)
     fast = Estimator(tiny_weights[0])
     assert len(timed) == 8 and len(Estimator(tiny_weights[0])._functions) == 2
@@ -75,7 +75,7 @@ def test_fastest_way_for_few_and_for_many_faces_is_used_and_remembered(
 
 
 def test_prediction_is_timed(estimator):
-    assert 0 < estimator._seconds(engine.Way("plain"), 2) < 10
+    assert 0 < estimator._seconds(autotune.Way("plain"), 2) < 10
 
 
 def test_other_depth_than_the_files_is_one_line(tiny_weights):

@@ -88,19 +88,19 @@ def test_model_starts_from_what_fits(tiny_weights):
     description, arrays = weights.read(path)
     other = WideResNet(48, 10, 1)
     started = other()
-    said = weights.put(started, description, arrays, other)
+    said = weights.load_into(started, description, arrays, other)
     assert said.endswith("; the heads (gender, age) do not fit and start from random numbers")
     for ours, theirs in zip(started.get_weights()[:-2], arrays):
         np.testing.assert_array_equal(ours, theirs)
     swapped = dataclasses.replace(description, gender_order="male,female")
     same = WideResNet(32, 10, 1)
     started = same()
-    assert weights.put(started, swapped, arrays, same) == (
+    assert weights.load_into(started, swapped, arrays, same) == (
         "starting from a WideResNet 10-1 for 32 px faces"
     )
     np.testing.assert_array_equal(started.get_weights()[-2], arrays[-2][:, ::-1])
     with pytest.raises(UserError, match="holds a WideResNet 10-1 .* not a WideResNet 10-2 for 32"):
-        weights.put(WideResNet(32, 10, 2)(), description, arrays, WideResNet(32, 10, 2))
+        weights.load_into(WideResNet(32, 10, 2)(), description, arrays, WideResNet(32, 10, 2))
 
 
 def _bad_files(path, good):

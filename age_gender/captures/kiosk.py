@@ -5,7 +5,8 @@ import io
 import time
 
 from age_gender.captures import sender as captures
-from age_gender.command_line import say, whole_file
+from age_gender.command_line import log
+from age_gender.files import atomic_write
 from age_gender.output import tables as results
 
 CAPTURE, SAVE, YES, NO = ord(" "), ord("s"), ord("y"), ord("n")
@@ -17,7 +18,7 @@ COLUMNS = [
 ]
 
 
-class Stand:
+class Kiosk:
     """Takes keys and analyses, and makes captures of them.
 
     What is captured is the first frame that is read after the key: so an answer is given before
@@ -112,7 +113,7 @@ class Stand:
         table, lines = (self._output_dir / each for each in results.TABLES)
         try:
             self._output_dir.mkdir(parents=True, exist_ok=True)
-            with whole_file(self._output_dir / name) as partial:
+            with atomic_write(self._output_dir / name) as partial:
                 partial.write_bytes(cv2.imencode(".jpg", picture)[1])
             text = io.StringIO(newline="")  # written in one go, so that no row is torn
             writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore")
@@ -124,7 +125,7 @@ class Stand:
             with open(lines, "a", encoding="utf-8") as file:
                 file.write(captures.lines_of(numbers))
         except OSError as error:
-            say(f"not saved: {self._output_dir}: {error.strerror}")
+            log(f"not saved: {self._output_dir}: {error.strerror}")
             self._tell(f"NOT SAVED: {error.strerror}")
             return
         self._tell(f"saved: {self._output_dir / name}")

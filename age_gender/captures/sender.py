@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 
-from age_gender.command_line import UserError, say
+from age_gender.command_line import UserError, log
 from age_gender.output import tables as results
 
 CONTENT_TYPE = "application/x-ndjson"
@@ -312,12 +312,12 @@ class Captures:
             try:
                 path = self.outbox.add(frame_id, records)
             except OSError as error:
-                say(f"not saved: {self.outbox.folder}: {error.strerror}")
+                log(f"not saved: {self.outbox.folder}: {error.strerror}")
                 self.outcomes.put(Outcome(False, f"NOT SAVED: {error.strerror}"))
                 continue
             print(lines_of(numbers_of(records)), end="", flush=True)
             if self._dry_run and self._s3.bucket is not None:
-                say(f"would be sent to s3://{self._s3.bucket}/{self._s3.prefix}{path.name}")
+                log(f"would be sent to s3://{self._s3.bucket}/{self._s3.prefix}{path.name}")
             faces = f"{len(records)} face{'s' if len(records) > 1 else ''}"
             self.outcomes.put(Outcome(True, f"saved: {faces}"))
             self._new.set()
@@ -352,7 +352,7 @@ class Captures:
                 bucket.send(path)
                 if self._said is not None:
                     self._said = None
-                    say("S3 takes captures again")
+                    log("S3 takes captures again")
             except NotTaken as error:
                 failed = error
         if failed is not None:
@@ -363,7 +363,7 @@ class Captures:
         """Say once why nothing is sent."""
         if reason != self._said and not self._ended.is_set():
             self._said = reason
-            say(f"{reason}; captures wait in {self.outbox.folder}")
+            log(f"{reason}; captures wait in {self.outbox.folder}")
 
 
 def flush(outbox, s3, progress, dry_run=False):

@@ -22,10 +22,11 @@ import cv2
 import numpy as np
 
 from age_gender import processes
-from age_gender.command_line import NO_ROOM, UserError, in_order, progress, say, sole_writer
+from age_gender.command_line import UserError, in_order, log, progress
 from age_gender.data import database as face_database
 from age_gender.data import duplicates
 from age_gender.data import report as database_report
+from age_gender.files import NO_ROOM, locked
 from age_gender.frames import UnreadablePicture, decode_picture
 
 BATCH = 64  # pictures that a process makes at a time,
@@ -91,7 +92,7 @@ def build(output, pictures, cut, settings, drop_conflicts=False):
     output.parent.mkdir(parents=True, exist_ok=True)
     folder = output.with_name(f"{output.name}.part")
     folder.mkdir(exist_ok=True)
-    with sole_writer(folder / "lock", f"{output} is being made by another process: wait"):
+    with locked(folder / "lock", f"{output} is being made by another process: wait"):
         try:
             with contextlib.closing(_Slots(folder, pictures, cut, settings)) as slots:
                 slots.fill()
@@ -162,7 +163,7 @@ class _Slots:
         noted = self._folder / "plan"
         if noted.exists() and noted.read_text() == plan:
             done = int((np.fromfile(self._folder / "records", RECORD)["crc"] != 0).sum())
-            say(f"going on where an earlier run stopped: {done} pictures are done")
+            log(f"going on where an earlier run stopped: {done} pictures are done")
             return
         for name in ("plan", "faces", "records"):
             (self._folder / name).unlink(missing_ok=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from age_gender.command_line import NO_ROOM, UserError, whole_file
+from age_gender.command_line import UserError
+from age_gender.files import NO_ROOM, atomic_write
 from age_gender.weights import MARGIN
 
 GENDER_ORDER = "female,male"
@@ -93,7 +94,7 @@ def create(path, img_size, db, min_score, crop, margin=None, resize="linear", ex
     import h5py
 
     path = Path(path)
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         with h5py.File(partial, "w", userblock_size=512) as file:
             file.flush()
             # HDF5 does not survive a full disk, so it gets its room beforehand

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import create_db_utkface
-from age_gender.command_line import UserError, say
+from age_gender.command_line import UserError, log
 from age_gender.data import appa_real
 from age_gender.data.database import FaceDatabase
 from age_gender.weights import MARGIN
@@ -46,7 +46,7 @@ class Faces:
                 )
             cuts = [(each.crop, each.margin, each.resize) for each in (first, other)]
             if cuts[0] != cuts[1]:
-                say(
+                log(
                     f"warning: {other.path} is cut otherwise ({_cut(other)}) than {first.path} "
                     f"({_cut(first)}); the weights will say the latter"
                 )
@@ -155,12 +155,12 @@ def database_of(folder, made_in, size, resize="linear", age_label="apparent", ig
     from age_gender import faces
     from age_gender.data import builder as database_builder
 
-    say(f"making {path} of {folder}")
+    log(f"making {path} of {folder}")
     pictures = database_builder.Pictures(folder, *labels)
     settings = {"img_size": size, "min_score": -1, "resize": resize, **kind}
     built = database_builder.build(
         path, pictures, lambda image: faces.whole(image, size, resize), settings
     )
     if built.skipped:
-        say(f"{len(built.skipped)} pictures were skipped: {path.stem}_skipped.csv says why")
+        log(f"{len(built.skipped)} pictures were skipped: {path.stem}_skipped.csv says why")
     return FaceDatabase(path)

@@ -7,7 +7,8 @@ that are there more than once, with their labels) and, with --plot, X.png (ages 
 import csv
 from pathlib import Path
 
-from age_gender.command_line import UserError, number_between, whole_file
+from age_gender.command_line import UserError, number_between
+from age_gender.files import atomic_write
 
 DECADES = range(0, 101, 10)  # the last holds 100 alone
 
@@ -86,7 +87,7 @@ def _table(path, header, rows):
     if not rows:
         path.unlink(missing_ok=True)
         return
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         with open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file)
             writer.writerow(header)
@@ -152,7 +153,7 @@ def plot(output, ages, genders):
     axes.grid(alpha=0.3, axis="y")
     axes.legend()
     path = _beside(output, ".png")
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, format="png", dpi=120)
     pyplot.close(figure)
     return path

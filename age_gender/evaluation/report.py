@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 
-from age_gender.command_line import whole_file
+from age_gender.files import atomic_write
 from age_gender.output.drawing import label_of
 
 SIDE, ROW = 128, 8  # pixels of a face on a sheet, and faces beside each other
@@ -35,7 +35,7 @@ def lines_of(found):
 
 def write_table(path, groups):
     """Write the figures of groups, as `evaluation.by_group` has them, as CSV."""
-    with whole_file(path) as partial, open(partial, "w", newline="") as file:
+    with atomic_write(path) as partial, open(partial, "w", newline="") as file:
         writer = csv.writer(file)
         names = list(dict.fromkeys(name for _, _, found in groups for name in found))
         ends = [f"{name}{end}" for name in names for end in ("", " from", " to")]
@@ -78,7 +78,7 @@ def sheet(path, faces, ages, genders, estimates):
     while len(cells) % ROW:
         cells.append(np.full_like(cells[0], 255))
     rows = [np.hstack(cells[start : start + ROW]) for start in range(0, len(cells), ROW)]
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(cv2.imencode(".png", np.vstack(rows))[1].tobytes())
 
 
@@ -91,7 +91,7 @@ def _diagram(path, draw, size=(7, 5)):
     figure, axes = pyplot.subplots(figsize=size, layout="constrained")
     draw(axes)
     axes.grid(alpha=0.3)
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, format="png", dpi=120)
     pyplot.close(figure)
 

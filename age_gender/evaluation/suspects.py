@@ -4,8 +4,9 @@ import csv
 
 import numpy as np
 
-from age_gender.command_line import UserError, whole_file
+from age_gender.command_line import UserError
 from age_gender.estimator import Estimates
+from age_gender.files import atomic_write
 
 TOLERANCE = 2.0  # years of standard deviation of the ages as they are labelled
 
@@ -70,7 +71,7 @@ def write(folder, database, estimates, count):
     rows = np.argsort(-doubts, kind="stable")[:count]
     names = database.sources()
     sexes = ("F", "M", "")
-    with whole_file(folder / "suspects.csv") as partial, open(partial, "w", newline="") as file:
+    with atomic_write(folder / "suspects.csv") as partial, open(partial, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "group", "age", "gender", "estimated age", "male", "doubt"])
         for row in rows:

@@ -13,7 +13,7 @@ import signal
 import time as clock
 
 from age_gender import processes
-from age_gender.command_line import UserError, quiet_start, say
+from age_gender.command_line import UserError, log, quiet_start
 
 NEW_EVERY = 0.5  # seconds between searches of whole frames while faces are followed, at least
 SHARE = 0.25  # of the time for them, at most
@@ -171,7 +171,7 @@ class Analyst:
             raise UserError(
                 "the process that looks for faces has ended, perhaps for want of memory: try again"
             )
-        say("the process that looks for faces has ended: another is started")
+        log("the process that looks for faces has ended: another is started")
         self._start()
 
 

@@ -3,11 +3,11 @@
 import collections
 from pathlib import Path
 
-from age_gender.command_line import UserError, number_between, say
+from age_gender.command_line import UserError, log, number_between
 from wide_resnet import DEPTH, WIDTH
 
-Sight = collections.namedtuple("Sight", "paths job description")
-Sight.__doc__ = """What the options come to.
+Session = collections.namedtuple("Session", "paths job description")
+Session.__doc__ = """What the options come to.
 
 paths: the pictures of --image_dir, or None. job: `analyst.Job`. description: `weights.Description`.
 """
@@ -57,7 +57,7 @@ def check(parser, args):
         parser.error("--cropped and --margin exclude each other: nothing is cut")
 
 
-def open_sight(args, but_not=None):
+def open_session(args, but_not=None):
     """What the options come to.
 
     Args:
@@ -65,7 +65,7 @@ def open_sight(args, but_not=None):
         but_not: folder in --image_dir that is left out.
 
     Returns:
-        `Sight`. Raises `UserError` where a picture, a video or weights are missing or do not fit.
+        `Session`. Raises `UserError` where a picture, a video or weights are missing or do not fit.
     """
     from age_gender import faces, frames, weights
     from age_gender.live import analyst
@@ -83,7 +83,7 @@ def open_sight(args, but_not=None):
         )
     warning = faces.contradiction(description, args.margin)
     if warning:
-        say(warning)
+        log(warning)
     job = analyst.Job(
         path,
         faces.Cut.of(description, args.margin),
@@ -92,15 +92,15 @@ def open_sight(args, but_not=None):
         args.age_offset,
         follow=paths is None,
     )
-    return Sight(paths, job, description)
+    return Session(paths, job, description)
 
 
-def shown(args, sight, analyst, every_frame, embed=lambda: False):
+def shown(args, session, analyst, every_frame, embed=lambda: False):
     """Iterate over `live.Shown`: pictures, or the frames of a camera or video.
 
     Args:
         args: the options.
-        sight: `Sight`.
+        session: `Session`.
         analyst: `analyst.Analyst`.
         every_frame: analyse each frame of a video, however long that takes.
         embed: function that says whether embeddings are computed too.
@@ -108,8 +108,8 @@ def shown(args, sight, analyst, every_frame, embed=lambda: False):
     from age_gender import frames
     from age_gender.live import player as live
 
-    if sight.paths is not None:
-        return live.each(frames.pictures(sight.paths, args.image_dir), analyst, embed)
+    if session.paths is not None:
+        return live.each(frames.pictures(session.paths, args.image_dir), analyst, embed)
     source = args.source or "0"
     if every_frame and not frames.is_camera(source):
         return live.each(frames.video(source), analyst, embed)

@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from age_gender import frames
-from age_gender.command_line import UserError, say
+from age_gender.command_line import UserError, log
 
 FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0  # seconds before a camera is tried again
 STALE = 1.0  # seconds after which boxes go that no newer analysis replaces
@@ -109,7 +109,7 @@ class Source(threading.Thread):
                         return
             except UserError as error:
                 if self.trouble is None:
-                    say(f"{error}; it is tried again until then")
+                    log(f"{error}; it is tried again until then")
                 self.trouble = str(error).split(":")[0]
             self._closing.wait(pause)
             pause = min(2 * pause, LAST_PAUSE)

@@ -9,7 +9,8 @@ import itertools
 import os
 
 from age_gender import processes
-from age_gender.command_line import UserError, in_order, progress, result, say, whole_file
+from age_gender.command_line import UserError, in_order, log, progress, result
+from age_gender.files import atomic_write
 from age_gender.output import tables as results
 
 BATCH = 64  # faces that go through the network at once
@@ -73,7 +74,7 @@ class _Work:
         self.counts["pictures"] += 1
         if problem:
             self.counts["unreadable"] += 1
-            say(f"skipped {path.relative_to(self.folder)}: {problem}")
+            log(f"skipped {path.relative_to(self.folder)}: {problem}")
             return
         self._waiting.append((path, found, cuts))
         if sum(len(cuts) for _, _, cuts in self._waiting) >= BATCH or len(self._waiting) >= BATCH:
@@ -161,5 +162,5 @@ def _draw(path, target, boxes, answers):
     target.parent.mkdir(parents=True, exist_ok=True)
     options = [cv2.IMWRITE_JPEG_QUALITY, 92] if target.suffix.lower() != ".png" else []
     encoded = cv2.imencode(target.suffix.lower(), image, options)[1]
-    with whole_file(target) as partial:
+    with atomic_write(target) as partial:
         partial.write_bytes(encoded)

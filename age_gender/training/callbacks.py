@@ -21,7 +21,8 @@ import numpy as np
 from keras import ops
 
 from age_gender import weights
-from age_gender.command_line import UserError, whole_file
+from age_gender.command_line import UserError
+from age_gender.files import atomic_write
 from wide_resnet import two_heads
 
 
@@ -146,10 +147,10 @@ class History(keras.callbacks.Callback):
         import pandas
 
         table = pandas.DataFrame(self.rows)
-        with whole_file(self.path) as partial:
+        with atomic_write(self.path) as partial:
             table.to_hdf(partial, key="history", mode="w")
         table.index += 1
-        with whole_file(self.path.with_suffix(".csv")) as partial:
+        with atomic_write(self.path.with_suffix(".csv")) as partial:
             table.to_csv(partial, index_label="epoch")
 
 
@@ -197,7 +198,7 @@ class Record(keras.callbacks.Callback):
         self._write()
 
     def _write(self):
-        with whole_file(self.path) as partial:
+        with atomic_write(self.path) as partial:
             partial.write_text(json.dumps(self.said, indent=1) + "\n")
 
     def summary(self):
@@ -307,7 +308,7 @@ class State(keras.callbacks.Callback):
         said |= {"losses": [float(loss) for loss in self.watch.losses], "settings": self.settings}
         variables = self._variables(self.model)
         arrays = {f"{i}": ops.convert_to_numpy(v) for i, v in enumerate(variables)}
-        with whole_file(self.path) as partial, open(partial, "wb") as file:
+        with atomic_write(self.path) as partial, open(partial, "wb") as file:
             np.savez(file, said=json.dumps(said), **arrays)
 
     def restore(self, model, said, arrays):

@@ -17,7 +17,7 @@ import os
 import signal
 import sys
 
-from age_gender.command_line import UserError, quiet_start, say
+from age_gender.command_line import UserError, log, quiet_start
 
 HEARTBEAT = 20  # seconds after which a silent host counts as lost
 START = 300  # seconds in which all hosts must have started
@@ -59,7 +59,7 @@ class Devices:
         if asked not in ("auto", only):
             raise UserError(f"--engine {asked} does not run on these devices, only {only} does")
         if only == "plain":
-            say("XLA is off: TensorFlow does not run it on several devices")
+            log("XLA is off: TensorFlow does not run it on several devices")
         return only
 
     def whole(self, number):
@@ -90,7 +90,7 @@ def join(devices, hosts, number, batch_size):
         count = _join_tensorflow(devices)
     _shared(batch_size, count)
     if count > 1:
-        say(f"training on {count} devices" + (f" of {len(hosts)} hosts" if hosts else ""))
+        log(f"training on {count} devices" + (f" of {len(hosts)} hosts" if hosts else ""))
     return Devices(count, number or 0, max(len(hosts), 1))
 
 
@@ -167,7 +167,7 @@ def _meet(devices, hosts, number):
     ctypes.CDLL(None).signal(signal.SIGABRT, _ABORTED)
     apart = f"--hosts: not all have met at {hosts[0]}"
     _abort["why"] = f"{apart} in {START} seconds"
-    say(f"host {number} of {len(hosts)}: waiting for all to meet at {hosts[0]}")
+    log(f"host {number} of {len(hosts)}: waiting for all to meet at {hosts[0]}")
     try:
         jax.distributed.initialize(
             hosts[0],
@@ -200,7 +200,7 @@ _abort = {"why": LOST}
 _ABORTED = ctypes.CFUNCTYPE(None, ctypes.c_int)(_end_in_one_line)
 
 
-def from_first(content, place):
+def broadcast(content, place):
     """The bytes that the first host gives; what the others give is ignored. All must call it."""
     if place.hosts == 1:
         return content
@@ -216,7 +216,7 @@ def from_first(content, place):
 
 def agree(settings, place):
     """Raises `UserError` where this host's settings, a dict, are not those of the first."""
-    theirs = json.loads(from_first(json.dumps(settings).encode(), place))
+    theirs = json.loads(broadcast(json.dumps(settings).encode(), place))
     differing = [f"{k} is {theirs.get(k)} there" for k, v in settings.items() if theirs.get(k) != v]
     if differing:
         raise UserError(f"the first host does not agree: {', '.join(differing)}")
@@ -228,7 +228,7 @@ def agree_on_weights(model, place):
     agree({"SHA-256 of the weights": digest.hexdigest()}, place)
 
 
-def together(main):
+def exit_together(main):
     """Decorate a command: where it fails or another host is lost, it ends at once, in one line.
 
     JAX would wait at the end for hosts that have gone.

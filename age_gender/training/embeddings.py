@@ -10,7 +10,8 @@ they are never wrong by a slip of the hand. The picture files are needed because
 
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, progress, result, run, say, whole_file
+from age_gender.command_line import Parser, UserError, log, progress, result, run
+from age_gender.files import atomic_write
 
 LENGTH = 128
 CHIP, PADDING = 150, 0.25  # of dlib's recognition network: pixels, part of the chip's inside
@@ -147,9 +148,9 @@ def main(argv=None):
     described = describe(paths)
     missing = int((~described.any(1)).sum())
     if missing:
-        say(f"{missing} of {len(paths)} pictures are missing or damaged: they have no descriptor")
+        log(f"{missing} of {len(paths)} pictures are missing or damaged: they have no descriptor")
     digests = np.frombuffer(b"".join(database.digests()), np.uint8).reshape(-1, 32)
-    with whole_file(output) as partial, open(partial, "wb") as file:
+    with atomic_write(output) as partial, open(partial, "wb") as file:
         np.savez(file, sha256=digests, descriptors=described.astype(np.float16))
     result(f"descriptors {output}")
 

@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from age_gender.command_line import Parser, UserError, number_between, run, say  # noqa: E402
+from age_gender.command_line import Parser, UserError, log, number_between, run  # noqa: E402
 
 FAULTS = ("none", "500", "hang", "drop", "server killed", "none", "wrong key", "full disk")
 FAULTS += ("run.py killed", "none")
@@ -205,7 +205,7 @@ def main(argv=None):
         ]
         refused = sum(n for line, n in stand.said.items() if line.startswith("not saved: "))
         for line, n in stand.said.items():
-            say(f"  {n} times: {line}")
+            log(f"  {n} times: {line}")
     lost = set(stand.printed) - set(stored)
     print(
         f"{len(stand.printed)} faces printed as saved, {refused} captures not saved and said so; "

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from age_gender.command_line import Parser, UserError, progress, run, say  # noqa: E402
+from age_gender.command_line import Parser, UserError, log, progress, run  # noqa: E402
 
 SIZE = 64
 PLAIN = """
@@ -94,7 +94,7 @@ def main(argv=None):
     args = get_args(argv)
     if not args.input.is_dir():
         raise UserError(f"--input {args.input} is not a folder: give the folder of the chips")
-    say(f"{args.runs} runs of each way on {len(os.sched_getaffinity(0))} cores")
+    log(f"{args.runs} runs of each way on {len(os.sched_getaffinity(0))} cores")
     print("pictures          files  plain, s  ours, s   ratio")
     with tempfile.TemporaryDirectory() as work:
         work = Path(work)

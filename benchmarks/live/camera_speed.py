@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from age_gender.command_line import Parser, number_between, run, say  # noqa: E402
+from age_gender.command_line import Parser, log, number_between, run  # noqa: E402
 
 
 def get_args(argv=None):
@@ -68,7 +68,7 @@ def beside(path, job, screen):
                 ages.append(time.time() - newest.frame.time)
                 drawn += bool(each.seen)
         taken = time.perf_counter() - begun
-    say(f"  boxes on {100 * drawn / count:.0f} percent of the frames")
+    log(f"  boxes on {100 * drawn / count:.0f} percent of the frames")
     return (count - 1) / taken, ages
 
 
@@ -105,7 +105,7 @@ def main(argv=None):
         for round_ in range(args.rounds):
             for name, way in ways.items():
                 speed, seen = way()
-                say(f"{name}, round {round_ + 1}: {speed:.1f} frames a second")
+                log(f"{name}, round {round_ + 1}: {speed:.1f} frames a second")
                 speeds[name].append(speed)
                 ages[name] += seen
     for name in ways:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from age_gender.command_line import Parser, UserError, number_between, progress, run, say  # noqa: E402
+from age_gender.command_line import Parser, UserError, log, number_between, progress, run  # noqa: E402
 
 BEFORE, AFTER = 1.5, 1.5  # seconds of one person, and of the next in the same place
 HEIGHT = 280  # of a portrait in the video, pixels: the face is two fifths of it
@@ -110,7 +110,7 @@ def main(argv=None):
         try:
             waits.append(change(worker, itertools.chain(video(first, BEFORE), later)))
         except LookupError:
-            say("one of a pair is not found by the detector: left out")
+            log("one of a pair is not found by the detector: left out")
     in_time = [wait for wait in waits if wait is not None and wait <= 1]
     if in_time:
         print(

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from age_gender import autotune as engine
+from age_gender import autotune
 from age_gender.command_line import Parser, UserError, number_between, progress, quiet_start, run
 
 PARTS = ("everything", "no batch normalisation", "no ReLU", "neither")
@@ -97,7 +97,7 @@ def measure(args):
     without(part)
     network = WideResNet(64, args.depth, args.width, args.stem, args.pool)
     options = train_options.get_args(["-i", "none", "--batch_size", str(args.batch_size)])
-    model = train.compiled(options, network, 100, engine.Way(way, precision))
+    model = train.compiled(options, network, 100, autotune.Way(way, precision))
     ends, faults = [], []
 
     class Clock(keras.callbacks.Callback):
@@ -155,8 +155,8 @@ def measure_prediction(args):
 
 def measured(args, way, precision, part, keep):
     """A measurement in a process of its own, with glibc's memory kept or as it is."""
-    environment = {k: v for k, v in os.environ.items() if k not in engine.MALLOC}
-    environment |= engine.MALLOC if keep else {}
+    environment = {k: v for k, v in os.environ.items() if k not in autotune.MALLOC}
+    environment |= autotune.MALLOC if keep else {}
     own = [f"--{name}={value}" for name, value in vars(args).items() if name in OPTIONS]
     own += ["--predict"] if args.predict else []
     command = [sys.executable, __file__, *own, f"--measure={way}/{precision}/{part}"]
@@ -191,9 +191,9 @@ def main(argv=None):
     from wide_resnet import WideResNet
 
     network = WideResNet(64, args.depth, args.width, args.stem, args.pool)
-    low = args.bfloat16 or engine._computes_bfloat16()
-    precisions = engine.PRECISIONS if low else engine.PRECISIONS[:1]
-    rate = engine._matrix_rate() / 1e9
+    low = args.bfloat16 or autotune._computes_bfloat16()
+    precisions = autotune.PRECISIONS if low else autotune.PRECISIONS[:1]
+    rate = autotune._matrix_rate() / 1e9
     print(f"{network}, batches of {args.batch_size}; products of matrices {rate:.0f} GFLOP/s")
     if args.parts:
         cases = [("xla", "float32", part, True) for part in PARTS]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from age_gender.captures import sender as captures
-from age_gender.captures.kiosk import CAPTURE, NO, SAVE, YES, Stand
+from age_gender.captures.kiosk import CAPTURE, NO, SAVE, YES, Kiosk
 from age_gender.faces import Face
 from age_gender.frames import Frame
 from age_gender.live.analyst import Analysis, Seen
@@ -38,7 +38,7 @@ def shown(age=0.0, faces=1, embedding=None):
 
 
 def test_space_captures_the_first_frame_after_it(made, tmp_path):
-    stand = Stand(made, tmp_path)
+    stand = Kiosk(made, tmp_path)
     assert not stand.press(ord("x")) and not stand.press(YES)
     assert not stand.see(shown())
     assert stand.press(CAPTURE) and stand.wanted
@@ -53,7 +53,7 @@ def test_space_captures_the_first_frame_after_it(made, tmp_path):
 
 
 def test_message_goes_after_a_while(made, tmp_path, monkeypatch):
-    stand = Stand(made, tmp_path)
+    stand = Kiosk(made, tmp_path)
     stand.press(CAPTURE)
     assert not stand.see(shown(faces=0))
     assert stand.message() == "no face to capture" and made.taken == []
@@ -63,7 +63,7 @@ def test_message_goes_after_a_while(made, tmp_path, monkeypatch):
 
 
 def test_consent_is_asked_for_first_and_recorded(made, tmp_path):
-    stand = Stand(made, tmp_path, save_faces=True, embeddings=True, consent=True)
+    stand = Kiosk(made, tmp_path, save_faces=True, embeddings=True, consent=True)
     for key in (CAPTURE, SAVE):
         assert stand.press(key) and not stand.wanted
         assert not stand.see(shown())
@@ -81,7 +81,7 @@ def test_consent_is_asked_for_first_and_recorded(made, tmp_path):
 
 
 def test_s_saves_the_picture_and_its_records(made, tmp_path):
-    stand = Stand(made, tmp_path / "saved", save_faces=True)
+    stand = Kiosk(made, tmp_path / "saved", save_faces=True)
     for _ in range(2):
         stand.press(SAVE)
         assert stand.see(shown(faces=2))
@@ -102,7 +102,7 @@ def test_s_saves_the_picture_and_its_records(made, tmp_path):
 
 def test_frame_that_cannot_be_saved_is_said(made, tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    stand = Stand(made, tmp_path / "file")
+    stand = Kiosk(made, tmp_path / "file")
     stand.press(SAVE)
     stand.see(shown())
     assert stand.message().startswith("NOT SAVED: ")

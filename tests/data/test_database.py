@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import scipy.io
 
-from age_gender.command_line import NO_ROOM, UserError
+from age_gender.command_line import UserError
 from age_gender.data import database as face_database
 from age_gender.data.database import FaceDatabase, split
+from age_gender.files import NO_ROOM
 
 
 def write(path, count, size=16, step=100, **options):

@@ -18,12 +18,12 @@ def parsed(*arguments):
 def test_options_become_pictures_and_a_job(tmp_path, tiny_weights):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((9, 9, 3), np.uint8))
     common = ("--weight_file", tiny_weights[0], "--age_offset", "-5")
-    sight = face_options.open_sight(parsed("--image_dir", tmp_path, "--cropped", *common))
-    assert sight.paths == [tmp_path / "a.png"] and not sight.job.follow and sight.job.cropped
-    assert sight.job.age_offset == -5 and sight.job.interval is None
-    assert (sight.job.cut.crop, sight.job.cut.size) == ("aligned", 32)
-    sight = face_options.open_sight(parsed("--margin", "0.4", *common))
-    assert sight.paths is None and sight.job.follow and sight.job.cut.margin == 0.4
+    session = face_options.open_session(parsed("--image_dir", tmp_path, "--cropped", *common))
+    assert session.paths == [tmp_path / "a.png"] and not session.job.follow and session.job.cropped
+    assert session.job.age_offset == -5 and session.job.interval is None
+    assert (session.job.cut.crop, session.job.cut.size) == ("aligned", 32)
+    session = face_options.open_session(parsed("--margin", "0.4", *common))
+    assert session.paths is None and session.job.follow and session.job.cut.margin == 0.4
 
 
 def test_interval_is_that_of_the_weights(tmp_path, tiny_weights):
@@ -31,9 +31,9 @@ def test_interval_is_that_of_the_weights(tmp_path, tiny_weights):
     path.write_bytes(tiny_weights[0].read_bytes())
     args = parsed("--weight_file", path, "--interval")
     with pytest.raises(UserError, match="carries none: evaluate.py --keep_interval writes it"):
-        face_options.open_sight(args)
+        face_options.open_session(args)
     weights.keep_interval(path, 0.9, 1.5)
-    assert face_options.open_sight(args).job.interval == 1.5
+    assert face_options.open_session(args).job.interval == 1.5
 
 
 @pytest.mark.parametrize(

@@ -226,13 +226,13 @@ sys.path.insert(0, sys.argv[1])
 from age_gender import command_line
 from age_gender.training import devices
 
-@devices.together
+@devices.exit_together
 def main():
     place = devices.join(1, tuple(sys.argv[2].split(",")), int(sys.argv[3]), 2)
     devices.agree({"opt": sys.argv[4]}, place)
-    command_line.say("agreed")
+    command_line.log("agreed")
     while True:
-        devices.from_first(b"text" if place.first else b"", place)
+        devices.broadcast(b"text" if place.first else b"", place)
         time.sleep(0.01)
 
 command_line.run(main)
