@@ -47,7 +47,7 @@ class Rows:
 
     names: list  # N file names
     ages: Any  # (N,) int, years; impossible ones too
-    genders: Any  # (N,) 0 female, 1 male, NaN unknown
+    genders: Any  # (N,) as in `genders`, NaN where unknown
     scores: Any  # (N,) of the face; -inf where the crop is the whole picture
     second_scores: Any  # (N,) of a second face; NaN where there is none
 

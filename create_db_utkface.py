@@ -46,7 +46,7 @@ def get_args(argv=None):
 
 
 def labels_of(name):
-    """Age (0 to 100; more becomes 100) and gender (0 female, 1 male) in a UTKFace file name.
+    """Age (0 to 100; more becomes 100) and gender (as in `genders`) in a UTKFace file name.
 
     Raises ValueError where the name has none.
     """

@@ -7,7 +7,7 @@ Keras is imported when a network is built, so that the numbers below cost nothin
 IMAGE_SIZE = 64
 DEPTH = 16
 WIDTH = 8
-GENDER_CLASSES = 2  # 0 female, 1 male
+GENDER_CLASSES = 2  # the order is in age_gender/genders.py
 AGE_CLASSES = 101  # 0 to 100 years
 POOLS = ("local", "global")
 L2 = 0.0005

@@ -8,6 +8,7 @@ import numpy as np
 
 from age_gender import weights
 from age_gender.command_line import quiet_start
+from age_gender.genders import MALE, NAMES
 from wide_resnet import AGE_CLASSES, WideResNet
 
 # A batch is padded up to one of these, so that TensorFlow compiles a few graphs and no more.
@@ -134,5 +135,5 @@ class Estimator:
             genders.append(gender.numpy()[: len(batch)])
             ages.append(age.numpy()[: len(batch)])
         gender, age = np.concatenate(genders), np.concatenate(ages)
-        male = gender[:, self.description.gender_order.split(",").index("male")]
+        male = gender[:, self.description.gender_order.split(",").index(NAMES[MALE])]
         return Estimates.from_probabilities(male, age)

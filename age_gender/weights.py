@@ -16,6 +16,7 @@ from pathlib import Path
 from age_gender.command_line import Parser, UserError, run
 from age_gender.download import download
 from age_gender.files import atomic_write
+from age_gender.genders import ORDER, SWAPPED_ORDER
 from wide_resnet import (
     AGE_CLASSES,
     DEPTH,
@@ -32,13 +33,13 @@ RELEASE = "https://github.com/yu4u/age-gender-estimation/releases/download/v0.5/
 PUBLISHED = {
     "weights.28-3.73.hdf5": {
         "md5": "fbe63257a054c1c5466cfd7bf14646d6",
-        "gender_order": "female,male",
+        "gender_order": ORDER,
         "data": "IMDB-WIKI (imdb)",
         "terms": "academic research only",
     },
     "weights.29-3.76_utk.hdf5": {
         "md5": None,  # none was published: the size and the arrays are checked instead
-        "gender_order": "male,female",
+        "gender_order": SWAPPED_ORDER,
         "data": "UTKFace",
         "terms": "non-commercial research only",
     },
@@ -47,7 +48,7 @@ MARGIN = 0.4
 KNOWN = {  # what a description may say
     "crop": ("margin", "aligned"),
     "resize": ("linear", "area"),
-    "gender_order": ("female,male", "male,female"),
+    "gender_order": (ORDER, SWAPPED_ORDER),
     "pool": POOLS,
 }
 
@@ -64,7 +65,7 @@ class Description:
     crop: str = "margin"  # how faces are cut: "margin" or "aligned"
     margin: float | None = MARGIN  # of the face box's sides, where crop is "margin"
     resize: str = "linear"  # OpenCV's filter
-    gender_order: str = "female,male"  # of the output, index 0 first
+    gender_order: str = ORDER  # of the output, index 0 first
     data: str = "unknown"
     terms: str = "unknown"
     split_seed: int | None = None
@@ -284,7 +285,7 @@ def load_into(model, description, arrays, network):
     Returns a text that says what was taken. Raises `UserError` where the layers before the heads
     do not fit.
     """
-    if description.gender_order == "male,female":
+    if description.gender_order == SWAPPED_ORDER:
         arrays = [*arrays[:-2], arrays[-2][:, ::-1], arrays[-1]]
     held = model.get_weights()
     fits = [len(arrays) == len(held) and a.shape == b.shape for a, b in zip(arrays, held)]

@@ -21,6 +21,7 @@ def load(args):
     """
     from age_gender.data.database import FaceDatabase
     from age_gender.estimator import Estimator
+    from age_gender.genders import MALE
 
     database = FaceDatabase(args.input)
     names = database.sources()
@@ -32,4 +33,4 @@ def load(args):
         raise UserError(f"{estimator.path} does not say which pictures it was validated on")
     _, rows, _ = said.split_of(database)
     paths = [args.image_dir / names[row] for row in rows]
-    return estimator, paths, database.ages[rows], database.genders[rows] == 1
+    return estimator, paths, database.ages[rows], database.genders[rows] == MALE

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from age_gender.command_line import UserError
+from age_gender.genders import UNKNOWN
 from wide_resnet import AGE_CLASSES
 
 AGES = {"apparent": "apparent_age_avg", "real": "real_age"}  # columns
-UNKNOWN = 2  # the gender of all
 
 
 def is_release(folder):

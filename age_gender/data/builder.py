@@ -51,7 +51,7 @@ class Pictures:
     folder: Path
     names: list  # of the files, relative to the folder
     ages: np.ndarray  # (N,) 0 to 100 years
-    genders: np.ndarray  # (N,) 0 female, 1 male, 2 unknown
+    genders: np.ndarray  # (N,), as in `genders`
     refused: dict = dataclasses.field(default_factory=dict)  # row without labels: the reason
 
     def __len__(self):

@@ -15,9 +15,9 @@ import numpy as np
 
 from age_gender.command_line import UserError
 from age_gender.files import NO_ROOM, atomic_write
+from age_gender.genders import ORDER, UNKNOWN
 from age_gender.weights import MARGIN
 
-GENDER_ORDER = "female,male"
 UNREADABLE = (OSError, ValueError, IndexError, TypeError, EOFError, NotImplementedError)
 MAKERS = "create_db.py or create_db_utkface.py"
 CHUNK = 16  # images; this and the next chosen by benchmarks/data/database_chunks.py
@@ -53,7 +53,7 @@ class DatabaseWriter:
 
         Args:
             images: (N, img_size, img_size, 3) uint8 BGR.
-            genders: (N,) 0 female, 1 male.
+            genders: (N,) `genders.FEMALE` or `MALE`.
             ages: (N,) 0 to 100 years.
             groups: (N,) numbers shared by the rows that show one and the same picture.
             digests: (N, 32) uint8, SHA-256 of the files that the faces come from.
@@ -102,7 +102,7 @@ def create(path, img_size, db, min_score, crop, margin=None, resize="linear", ex
             for name, value in (("img_size", img_size), ("min_score", min_score)):
                 dataset = file.create_dataset(name, data=np.array([[value]], np.float64))
                 dataset.attrs["MATLAB_class"] = np.bytes_("double")
-            texts = {"db": db, "gender_order": GENDER_ORDER, "crop": crop, "resize": resize}
+            texts = {"db": db, "gender_order": ORDER, "crop": crop, "resize": resize}
             if crop == "margin":
                 texts["margin"] = str(margin)
             for name, value in texts.items():
@@ -142,7 +142,7 @@ class FaceDatabase:
 
     Attributes:
         images: (N, S, S, 3) uint8 BGR; slice it to read.
-        genders: (N,) int, 0 female, 1 male, 2 unknown.
+        genders: (N,) int, as in `genders`.
         ages: (N,) int, years.
         groups: (N,) int; rows that show one picture share a number.
         img_size: S, pixels.
@@ -185,7 +185,7 @@ class FaceDatabase:
         counts = len(self.images), len(self.genders), len(self.ages), len(self.groups)
         if len(set(counts)) > 1:
             return f"it has {counts[0]} images, {counts[1]} genders and {counts[2]} ages"
-        for name, labels, most in (("age", self.ages, 100), ("gender", self.genders, 2)):
+        for name, labels, most in (("age", self.ages, 100), ("gender", self.genders, UNKNOWN)):
             bad = np.flatnonzero((labels < 0) | (labels > most))
             if len(bad):
                 return f"its row {bad[0]} has the {name} {labels[bad[0]]}, not one of 0 to {most}"
@@ -217,8 +217,8 @@ class FaceDatabase:
         margin = text("margin")
         self.margin = None if margin is None else float(margin)
         self.resize = text("resize", "linear")
-        if text("gender_order", GENDER_ORDER) != GENDER_ORDER:
-            self.genders = np.where(self.genders < 2, 1 - self.genders, self.genders)
+        if text("gender_order", ORDER) != ORDER:
+            self.genders = np.where(self.genders < UNKNOWN, 1 - self.genders, self.genders)
 
     def _open_matlab5(self):
         import scipy.io

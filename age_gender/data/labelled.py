@@ -28,7 +28,7 @@ class Faces:
 
     Attributes:
         images: indexed by a row's number, (S, S, 3) uint8 BGR.
-        genders: (N,) int, 0 female, 1 male, 2 unknown.
+        genders: (N,) int, as in `genders`.
         ages: (N,) int, years.
         img_size: S, pixels.
         crop, margin, resize: how the faces were cut; those of the first database.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from age_gender.command_line import UserError, number_between
 from age_gender.files import atomic_write
+from age_gender.genders import FEMALE, LETTERS, MALE, NAMES
 
 DECADES = range(0, 101, 10)  # the last holds 100 alone
 
@@ -73,7 +74,7 @@ def write_tables(output, pictures, built):
                     group,
                     pictures.names[row],
                     pictures.ages[row],
-                    "FM"[pictures.genders[row]],
+                    LETTERS[pictures.genders[row]],
                     "differ" if built.conflicting[place] else "agree",
                     "yes" if built.written[place] else "no",
                     built.digests[place].tobytes().hex(),
@@ -122,7 +123,7 @@ def report(output, pictures, built, with_plot=False):
     for decade in DECADES:
         inside = ages // 10 == decade // 10
         band = f"{decade} to {decade + 9}" if decade < 100 else "100"
-        counts = [int((inside & (genders == gender)).sum()) for gender in (0, 1)]
+        counts = [int((inside & (genders == gender)).sum()) for gender in (FEMALE, MALE)]
         print(f"{band:9}{counts[0]:8}{counts[1]:8}")
     if len(np.unique(built.groups)) < len(built.groups):
         print(f"duplicates are named in {_beside(output, '_duplicates.csv')}")
@@ -137,7 +138,7 @@ def plot(output, ages, genders):
     Args:
         output: the database, X.mat.
         ages: (N,) years.
-        genders: (N,) 0 female, 1 male.
+        genders: (N,) `genders.FEMALE` or `MALE`.
     """
     import matplotlib
 
@@ -145,8 +146,8 @@ def plot(output, ages, genders):
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
-    groups = [ages[genders == gender] for gender in (0, 1)]
-    labels = [f"{name}, {len(group)}" for name, group in zip(("female", "male"), groups)]
+    groups = [ages[genders == gender] for gender in (FEMALE, MALE)]
+    labels = [f"{name}, {len(group)}" for name, group in zip(NAMES, groups)]
     axes.hist(groups, bins=range(102), stacked=True, label=labels, color=("C1", "C0"))
     axes.set(xlabel="age, years", ylabel="faces", title=f"{output.name}: {len(ages)} faces")
     axes.set(xlim=(0, 101))

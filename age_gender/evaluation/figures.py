@@ -1,6 +1,6 @@
 """How good estimates are, in numbers: functions of arrays, each figure with its interval.
 
-Ages are years, genders 0 female, 1 male, 2 unknown. Intervals are 95 percent, by the bootstrap over
+Ages are years, genders coded as in genders.py. Intervals are 95 percent, by the bootstrap over
 pictures (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993).
 """
 
@@ -8,11 +8,12 @@ import dataclasses
 
 import numpy as np
 
+from age_gender.genders import NAMES, UNKNOWN, predicted
+
 DRAWS = 1000  # of the bootstrap
 BANDS = tuple((low, low + 9) for low in range(0, 80, 10)) + ((80, 100),)
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 COLLAPSED = 1.0  # years of standard deviation, below which all are said to be of one age
-KNOWN = 2  # genders below this are known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +56,9 @@ def figures(ages, genders, estimates, draws=DRAWS, seed=0):
         ),
         "bias": _interval(errors.mean(), drawn.mean(1)),
     }
-    known = genders < KNOWN
+    known = genders != UNKNOWN
     if known.any():
-        right = np.where(known, (estimates.males >= 0.5) == (genders == 1), np.nan)
+        right = np.where(known, predicted(estimates.males) == genders, np.nan)
         share = right[rows]
         everywhere = np.isnan(share).all(1)
         share[everywhere] = right[known].mean()
@@ -109,9 +110,9 @@ def gender_reliability(genders, males, bins=10):
         (list of (mean probability, share that was right, number of pictures) for each bin that is
         not empty, expected calibration error in percent).
     """
-    known = genders < KNOWN
+    known = genders != UNKNOWN
     sure = np.maximum(males, 1 - males)[known]
-    right = ((males >= 0.5) == (genders == 1))[known]
+    right = (predicted(males) == genders)[known]
     place = np.minimum(((sure - 0.5) * 2 * bins).astype(int), bins - 1)
     rows, error = [], 0.0
     for each in range(bins):
@@ -187,12 +188,12 @@ def alarms(genders, estimates):
             f"the same age, about {estimates.ages.mean():.0f}, is said of everybody: the network "
             "has collapsed, or is shown something other than it was trained on"
         )
-    known = genders < KNOWN
-    said = (estimates.males >= 0.5)[known]
+    known = genders != UNKNOWN
+    said = predicted(estimates.males)[known]
     if known.any() and len(set(genders[known])) > 1:
-        if said.all() or not said.any():
+        if len(set(said)) == 1:
             found.append("the same gender is said of everybody: the network has collapsed")
-        elif (said == (genders[known] == 1)).mean() < 0.3:
+        elif (said == genders[known]).mean() < 0.3:
             found.append(
                 "most genders are the wrong way round: the file's gender order looks swapped"
             )
@@ -233,8 +234,10 @@ def assess(ages, genders, races, estimates, level, factor=None):
     low, high = checked_intervals(ages, estimates, level, factor)
     held, width = coverage(ages, (low, high))
     reliability, error = gender_reliability(genders, estimates.males)
-    sexes = ("female", "male", "")
-    crossed = [f"{band}, {sexes[g]}" if sexes[g] else "" for band, g in zip(bands, genders)]
+    crossed = [
+        "" if gender == UNKNOWN else f"{band}, {NAMES[gender]}"
+        for band, gender in zip(bands, genders)
+    ]
     own = conformal(ages, estimates, level)
     return {
         "figures": figures(ages, genders, estimates),

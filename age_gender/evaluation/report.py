@@ -5,6 +5,7 @@ import csv
 import numpy as np
 
 from age_gender.files import atomic_write
+from age_gender.genders import LETTERS, UNKNOWN
 from age_gender.output.drawing import label_of
 
 SIDE, ROW = 128, 8  # pixels of a face on a sheet, and faces beside each other
@@ -72,7 +73,7 @@ def sheet(path, faces, ages, genders, estimates):
         faces, ages, genders, estimates.ages, estimates.males
     ):
         big = cv2.resize(face, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-        label = f"label {age}" + (f", {'FM'[gender]}" if gender < 2 else "")
+        label = f"label {age}" + (f", {LETTERS[gender]}" if gender != UNKNOWN else "")
         said = f"said {label_of(guess, male)}"
         cells.append(np.vstack([big, line(label, (0, 0, 0)), line(said, (160, 60, 0))]))
     while len(cells) % ROW:

@@ -7,6 +7,7 @@ import numpy as np
 from age_gender.command_line import UserError
 from age_gender.estimator import Estimates
 from age_gender.files import atomic_write
+from age_gender.genders import LETTERS, MALE, UNKNOWN
 
 TOLERANCE = 2.0  # years of standard deviation of the ages as they are labelled
 
@@ -59,8 +60,8 @@ def doubt(ages, genders, estimates):
     age = np.log(likely.max(1) + 1e-12) - np.log(likely[rows, ages] + 1e-12)
     males = np.clip(estimates.males, 1e-6, 1 - 1e-6)
     said = np.log(np.maximum(males, 1 - males))
-    labelled = np.log(np.where(genders == 1, males, 1 - males))
-    return age + np.where(genders < 2, said - labelled, 0)
+    labelled = np.log(np.where(genders == MALE, males, 1 - males))
+    return age + np.where(genders != UNKNOWN, said - labelled, 0)
 
 
 def write(folder, database, estimates, count):
@@ -70,14 +71,13 @@ def write(folder, database, estimates, count):
     doubts = doubt(database.ages, database.genders, estimates)
     rows = np.argsort(-doubts, kind="stable")[:count]
     names = database.sources()
-    sexes = ("F", "M", "")
     with atomic_write(folder / "suspects.csv") as partial, open(partial, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "group", "age", "gender", "estimated age", "male", "doubt"])
         for row in rows:
             label = names[row], database.groups[row], database.ages[row]
             said = f"{estimates.ages[row]:.1f}", f"{estimates.males[row]:.3f}"
-            writer.writerow([*label, sexes[database.genders[row]], *said, f"{doubts[row]:.2f}"])
+            writer.writerow([*label, LETTERS[database.genders[row]], *said, f"{doubts[row]:.2f}"])
     faces = [database.images[row] for row in rows]
     labels = database.ages[rows], database.genders[rows]
     evaluation_report.sheet(folder / "suspects.png", faces, *labels, estimates.of(rows))

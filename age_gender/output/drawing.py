@@ -2,6 +2,8 @@
 
 import cv2
 
+from age_gender.genders import LETTERS, predicted
+
 COLOUR = (200, 90, 20)  # BGR, of boxes and of the ground of labels
 TEXT = (255, 255, 255)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -9,15 +11,10 @@ FONT_HEIGHT = 22  # pixels of a capital letter at scale 1
 SMALLEST = 200  # a picture with a shorter longer side is enlarged before it is drawn on
 
 
-def sex_of(male):
-    """The sex that a probability of male speaks for: "M" from one half up, "F" below."""
-    return "M" if male >= 0.5 else "F"
-
-
 def label_of(age, male, low=None, high=None):
-    """The text on the picture: age in years and sex, as in "34, F" or "34 (28-41), F"."""
+    """The text on the picture: age in years and gender, as in "34, F" or "34 (28-41), F"."""
     interval = "" if low is None else f" ({low:.0f}-{high:.0f})"
-    return f"{age:.0f}{interval}, {sex_of(male)}"
+    return f"{age:.0f}{interval}, {LETTERS[predicted(male)]}"
 
 
 def annotate(image, boxes, labels):

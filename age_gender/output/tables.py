@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from age_gender.command_line import UserError
+from age_gender.genders import LETTERS, predicted
 
 TABLES = ("results.csv", "results.jsonl")
 PLACE = ["left", "top", "width", "height"]
@@ -72,15 +73,13 @@ def row(first, box, score, age, male, low=None, high=None):
         age, low, high: years; the ends of the interval, or None.
         male: probability.
     """
-    from age_gender.output.drawing import sex_of
-
     ends = {} if low is None else {"low": round(float(low)), "high": round(float(high))}
     return {
         **first,
         **dict(zip(PLACE, box)),
         "score": score,
         "age": round(float(age), 1),
-        "gender": sex_of(male),
+        "gender": LETTERS[predicted(male)],
         "probability": round(float(max(male, 1 - male)), 3),
         **ends,
     }

@@ -154,7 +154,7 @@ def mixup(batch, other, alpha, rng, count=None, part=ALL):
 
 
 def gender_targets(genders):
-    """One-hot (N, 2) float32 of (N,) genders: 0 female, 1 male; zeros for 2, unknown."""
+    """One-hot (N, 2) float32 of (N,) genders; zeros for an unknown one."""
     return np.eye(GENDER_CLASSES + 1, GENDER_CLASSES, dtype=np.float32)[genders]
 
 

@@ -8,6 +8,7 @@ import pytest
 from age_gender.command_line import UserError
 from age_gender.data import report as database_report
 from age_gender.data.builder import Built, Pictures
+from age_gender.genders import UNKNOWN
 
 
 @pytest.fixture
@@ -48,6 +49,14 @@ def test_tables_name_the_skipped_and_the_duplicates(made):
         ["1", "e.jpg", "9", "M", "differ", "no"],
     ]
     assert duplicates[1][6] == bytes(range(32, 64)).hex()
+
+
+def test_unknown_gender_has_a_letter_too(made):
+    output, pictures, built = made
+    pictures.genders[:] = UNKNOWN
+    database_report.write_tables(output, pictures, built)
+    listed = rows(output.with_name("faces_duplicates.csv"))[1:]
+    assert [row[3] for row in listed] == ["?", "?", "?"]
 
 
 def test_tables_of_an_earlier_run_go_where_there_is_nothing_to_name(made):
