@@ -104,37 +104,6 @@ def choose(engine, precision, network, batch_size, make_model, batches):
     return dataclasses.replace(ways[best], steps_per_execution=min(max(steps, 1), MOST_STEPS))
 
 
-def choose_prediction(network, sizes, seconds):
-    """The fastest `Way` to predict for each of some numbers of faces.
-
-    Where the machine does not compute with bfloat16, TensorFlow's own kernels are taken untimed:
-    XLA makes no difference there that would be worth its seconds of compilation (see
-    benchmarks/README.md).
-
-    Args:
-        network: `wide_resnet.WideResNet`; what was found is remembered for it and the machine.
-        sizes: numbers of faces.
-        seconds: function of a `Way` and a number of faces: how long it takes.
-
-    Returns:
-        Dict of a way for each size.
-    """
-    if not _computes_bfloat16():
-        return dict.fromkeys(sizes, Way("plain"))
-    ways = {str(way): way for way in itertools.starmap(Way, itertools.product(ENGINES, PRECISIONS))}
-    key = f"{_machine()}, {network}, prediction"
-    known = _remembered()
-    if key not in known:
-        log("timing four ways to predict, once for this machine and network")
-        timed = {str(n): {name: seconds(way, n) for name, way in ways.items()} for n in sizes}
-        _remember(known | {key: timed})
-        known[key] = timed
-    best = {n: min(ways, key=known[key][str(n)].get) for n in sizes}
-    for n, name in best.items():
-        log(f"{n} faces: engine {name}, {1000 * known[key][str(n)][name]:.1f} ms")
-    return {n: ways[name] for n, name in best.items()}
-
-
 def _computes_bfloat16():
     """Whether the machine has instructions for products of bfloat16 numbers."""
     import keras

@@ -1,7 +1,11 @@
-"""Face crops become ages and genders: the one compiled prediction path of the suite."""
+"""Ages and genders of face crops: the one compiled prediction path of the suite.
+
+Prediction is in float32 with TensorFlow's own kernels on every machine, so that an estimate does
+not depend on the processor. bfloat16 gains nothing for one face, and XLA nothing for 64
+(benchmarks/README.md).
+"""
 
 import dataclasses
-import time
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +15,13 @@ from age_gender.command_line import quiet_start
 from age_gender.genders import MALE, NAMES
 from wide_resnet import AGE_CLASSES, WideResNet
 
-# A batch is padded up to one of these, so that TensorFlow compiles a few graphs and no more.
+# A batch is padded up to one of these, so that TensorFlow traces only a few graphs.
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
-FEW, MANY = 1, 8  # what is fastest for one face is used for fewer than MANY
 
 
 @dataclasses.dataclass
 class Estimates:
-    """What the network says of N faces.
+    """The network's estimates for N faces.
 
     Attributes:
         ages: (N,) expected age in years.
@@ -32,7 +35,7 @@ class Estimates:
 
     @classmethod
     def from_probabilities(cls, males, age_probabilities):
-        """The estimates whose ages are the expectations over (N, 101) probabilities."""
+        """Estimates with the ages as expectations over (N, 101) probabilities."""
         ages = age_probabilities @ np.arange(AGE_CLASSES, dtype=np.float32)
         return cls(ages, males, age_probabilities)
 
@@ -52,7 +55,7 @@ class Estimates:
         return list(zip(self.ages, self.males, *evaluation.interval(self, factor)))
 
     def of(self, chosen):
-        """The estimates of some faces, chosen as in NumPy."""
+        """The estimates of some of the faces: ``chosen`` is any NumPy index."""
         return Estimates(self.ages[chosen], self.males[chosen], self.age_probabilities[chosen])
 
 
@@ -61,12 +64,12 @@ class Estimator:
 
     Args:
         weight_file: a path or a published name; None for the weights that ship.
-        depth, width: raise `UserError` where the file holds another network; None to go by it.
+        depth, width: raise `UserError` if the file holds another network; None accepts any.
 
     Attributes:
         description: `weights.Description`.
         image_size: side of the faces in pixels.
-        traces: graphs compiled so far.
+        traces: graphs traced so far.
     """
 
     def __init__(self, weight_file=None, depth=None, width=None):
@@ -76,43 +79,20 @@ class Estimator:
         self.image_size = self.description.image_size
         self.path = Path(path)
         said = self.description
-        self._network = WideResNet(self.image_size, said.depth, said.width, said.stem, said.pool)
-        self._arrays = arrays
-        self._functions = {}
+        network = WideResNet(self.image_size, said.depth, said.width, said.stem, said.pool)
         self.traces = 0
         with quiet_start():
             import tensorflow as tf
 
-            from age_gender import autotune
+            model = network.in_precision("float32")
+        model.set_weights(arrays)
 
-            self._tf = tf
-            ways = autotune.choose_prediction(self._network, (FEW, BATCH_SIZES[-1]), self._seconds)
-            self._few, self._many = (self._function(way) for way in ways.values())
+        @tf.function
+        def predict(faces):
+            self.traces += 1  # runs when a graph is traced, not when it is used
+            return model(tf.cast(faces, tf.float32), training=False)
 
-    def _function(self, way):
-        """The compiled network, a function of (N, S, S, 3) uint8; made once for each way."""
-        if way not in self._functions:
-            tf = self._tf
-            model = self._network.in_precision(way.precision)
-            model.set_weights(self._arrays)
-
-            @tf.function(jit_compile=way.engine == "xla")
-            def predict(faces):
-                self.traces += 1  # runs when a graph is traced, not when it is used
-                return model(tf.cast(faces, tf.float32), training=False)
-
-            self._functions[way] = predict
-        return self._functions[way]
-
-    def _seconds(self, way, count):
-        """How long a prediction of some faces takes."""
-        faces = self._tf.zeros((count, self.image_size, self.image_size, 3), "uint8")
-        taken = []
-        for _ in range(6):
-            start = time.perf_counter()
-            self._function(way)(faces)[0].numpy()
-            taken.append(time.perf_counter() - start)
-        return float(np.median(taken[1:]))
+        self._predict = predict
 
     def __call__(self, faces):
         """Estimate faces.
@@ -130,8 +110,7 @@ class Estimator:
             size = next(size for size in BATCH_SIZES if size >= len(batch))
             padded = np.zeros((size, *batch.shape[1:]), np.uint8)
             padded[: len(batch)] = batch
-            predict = self._few if size < MANY else self._many
-            gender, age = predict(self._tf.constant(padded))
+            gender, age = self._predict(padded)
             genders.append(gender.numpy()[: len(batch)])
             ages.append(age.numpy()[: len(batch)])
         gender, age = np.concatenate(genders), np.concatenate(ages)
