@@ -7,7 +7,6 @@ The data: Rothe, Timofte and Van Gool, "DEX", 2015. Its crops have a margin of 0
 face's sides, and are taken whole.
 """
 
-import argparse
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ FIELDS = ("dob", "photo_taken", "full_path", "gender", "face_score", "second_fac
 def get_args(argv=None):
     parser = Parser(
         description="Make a face database of IMDB-WIKI's face crops.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--db", choices=("wiki", "imdb"), default="wiki", help="dataset")
     parser.add_argument(

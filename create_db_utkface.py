@@ -7,7 +7,6 @@ Names are [age]_[gender]_[race]_[date].jpg.chip.jpg; only the first two fields a
 UTKFace's gender is 0 for male; the database has 1 for male, as everywhere in this suite.
 """
 
-import argparse
 import os
 import re
 from pathlib import Path
@@ -21,7 +20,6 @@ PATTERN = re.compile(r"\d+_[01]_[0-4]_\d+\.jpg(\.chip\.jpg)?$")  # as UTKFace do
 def get_args(argv=None):
     parser = Parser(
         description="Make a face database of UTKFace.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
         "--input",

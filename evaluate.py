@@ -6,7 +6,6 @@
 Where the pictures are those that the weights were trained on, only their validation part is taken.
 """
 
-import argparse
 import dataclasses
 import json
 import os
@@ -31,7 +30,6 @@ SHOWN, WORST = 32, 20  # faces on the sheets
 def get_args(argv=None):
     parser = Parser(
         description="Measure the errors of weights on labelled faces.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
         "--input",
@@ -43,7 +41,6 @@ def get_args(argv=None):
     parser.add_argument(
         "--weight_file",
         nargs="+",
-        default=[None],
         help="one or several, compared on the same pictures; by default the weights that ship",
     )
     parser.add_argument(
@@ -213,7 +210,7 @@ def main(argv=None):
     args = get_args(argv)
     from age_gender import weights
 
-    paths = [weights.find(each) for each in args.weight_file]
+    paths = [weights.find(each) for each in args.weight_file or [None]]
     first = weights.read(paths[0])[0]
     with tempfile.TemporaryDirectory() as made:
         database = open_pictures(args.input, first, args.output_dir or Path(made), args.age_label)

@@ -3,7 +3,6 @@
 python3 evaluate_appa_real.py --weight_file checkpoints/weights.28-3.73.hdf5
 """
 
-import argparse
 import csv
 from pathlib import Path
 
@@ -24,7 +23,6 @@ PARTS = ("train", "valid", "test")
 def get_args(argv=None):
     parser = Parser(
         description="Measure the age error of weights on APPA-REAL.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
         "--weight_file", help="a file, or the name of a published one; the weights that ship if not"

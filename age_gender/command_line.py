@@ -19,8 +19,21 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 NEEDLESS = {"jax", "matplotlib"}  # of what TensorFlow and Keras import
 
 
+class HelpFormatter(argparse.HelpFormatter):
+    """Adds the default to a help text, unless there is none or the text names it."""
+
+    def _get_help_string(self, action):
+        empty = action.default is False or action.default in (None, (), argparse.SUPPRESS)
+        if empty or "default" in action.help:
+            return action.help
+        return f"{action.help} (default: %(default)s)"
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, without the usage."""
+
+    def __init__(self, **settings):
+        super().__init__(formatter_class=HelpFormatter, **settings)
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {message}\n")
@@ -28,6 +41,15 @@ class Parser(argparse.ArgumentParser):
 
 class UserError(Exception):
     """A mistake of the user: the message is one line that names the thing and what to do."""
+
+
+@contextlib.contextmanager
+def option(name):
+    """Put an option's name before the message of a `UserError` that is raised in the block."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
 
 
 def run(main):

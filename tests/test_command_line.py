@@ -8,7 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from age_gender.command_line import in_order, number_between, progress, quiet_start
+from age_gender.command_line import (
+    Parser,
+    UserError,
+    in_order,
+    number_between,
+    option,
+    progress,
+    quiet_start,
+)
 from conftest import ROOT
 
 SCRIPTS = sorted(
@@ -31,6 +39,8 @@ def test_help_needs_no_heavy_import(script):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stderr == "[]\n"
     assert done.stdout.startswith("usage:")
+    text = " ".join(done.stdout.split())
+    assert not any(f"(default: {empty}" in text for empty in ("None", "[", "()", "False"))
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -39,6 +49,26 @@ def test_unknown_option_is_exit_code_2(command, script):
     done = command(script, "--colour", "blue")
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith(f"{name}: error: ")
+
+
+def test_help_names_each_default_once_and_no_empty_one():
+    parser = Parser(prog="x")
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--files", nargs="*", default=(), help="files")
+    parser.add_argument("--output", help="file; by default beside the input")
+    parser.add_argument("--years", default=0.5, help="years (default: half)")
+    lines = " ".join(parser.format_help().split())
+    assert lines.endswith(
+        "--seed SEED random seed (default: 0) --json as JSON --files [FILES ...] files "
+        "--output OUTPUT file; by default beside the input --years YEARS years (default: half)"
+    )
+
+
+def test_option_is_named_before_the_message():
+    with pytest.raises(UserError) as error, option("--input"):
+        raise UserError("a.mat is empty")
+    assert str(error.value) == "--input: a.mat is empty"
 
 
 def _run(code, **options):

@@ -21,7 +21,6 @@ def _fold(text):
 def get_args(argv=None):
     parser = Parser(
         description="Train the age and gender network on a face database.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
         "--input",

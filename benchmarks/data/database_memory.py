@@ -8,7 +8,6 @@ holds (PSS: shared pages are divided among their holders), sampled each 20 ms; b
 what SciPy alone takes to read the same meta file. Draws database_memory.png.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -25,9 +24,7 @@ SCIPY = "import sys, scipy.io; scipy.io.loadmat(sys.argv[1])"
 
 
 def get_args(argv=None):
-    parser = Parser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--input", "-i", type=Path, required=True, help="folder of chips (*.jpg)")
     parser.add_argument("--meta", type=Path, required=True, help="WIKI's wiki.mat")
     parser.add_argument(

@@ -7,7 +7,6 @@ processes, in turn: on the chips as they are, and on chips enlarged to 4 and 8 t
 the faces, 64 pixels. Medians; the ratio is the plain way's median over ours.
 """
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -41,9 +40,7 @@ scipy.io.savemat(output, {"image": images} | labels | fixed)
 
 
 def get_args(argv=None):
-    parser = Parser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--input", "-i", type=Path, required=True, help="folder of chips (*.jpg)")
     parser.add_argument("--runs", type=int, default=5, help="of each way")
     parser.add_argument("--enlarged", type=int, default=21_360, help="chips that are enlarged")
