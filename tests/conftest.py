@@ -1,27 +1,23 @@
 """What several tests need: tiny pictures, a tiny network, the shared data where it is."""
 
-import http.server
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import machine
-from close_button import ask_to_close
+from age_gender import command_line  # noqa: F401  as in every command, before OpenCV
+from helpers import ROOT
+from helpers.disk import small_disk as small_disk_at
+from helpers.release_page import serve as serve_release_page
+from helpers.screen import ask_to_close, screen
 
-ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("FACE_TEST_DATA", ROOT.parent / "shared" / "data"))
-
-
-from age_gender import command_line  # noqa: E402, F401  as in every command, before OpenCV
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Run in the background of a script, the tests and all they start would be deaf to Ctrl-C.
@@ -66,7 +62,7 @@ def small_disk(tmp_path):
     def resize(size):
         subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
 
-    with machine.small_disk(disk, "64k") as made:
+    with small_disk_at(disk, "64k") as made:
         if not made:
             pytest.skip("no small disk can be made here")
         yield disk, resize
@@ -118,92 +114,43 @@ def command(tmp_path):
     return run
 
 
-class _ReleasePage(http.server.BaseHTTPRequestHandler):
-    """A server of one file, which breaks off or refuses where it is told to."""
+@pytest.fixture
+def release_page():
+    """A local web server of one file: see `release_page.ReleasePage`."""
+    with serve_release_page() as page:
+        yield page
 
-    content = b""
-    break_at = None
-    status = None
-    knows_ranges = True
 
-    def do_GET(self):
-        start = int(re.match(r"bytes=(\d+)-", self.headers["Range"])[1])
-        self.ranges.append(start)
-        start = start if self.knows_ranges else 0
-        if self.status or start >= len(self.content):
-            self.send_error(self.status or 416)
-            return
-        body = self.content[start:]
-        self.send_response(206 if self.knows_ranges else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body if self.break_at is None else body[: self.break_at])
+@pytest.fixture(scope="module")
+def s3_server(tmp_path_factory):
+    """A running SeaweedFS."""
+    from helpers import s3
 
-    def log_message(self, *_):
-        pass
+    folder = tmp_path_factory.mktemp("seaweedfs")
+    server = s3.Server(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
-def release_page():
-    """A local web server whose settings and memory are attributes: see `_ReleasePage`."""
-    handler = type("ReleasePage", (_ReleasePage,), {"ranges": []})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    handler.address = f"http://127.0.0.1:{server.server_port}/"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield handler
-    server.shutdown()
-    server.server_close()
+def s3(s3_server):
+    """The same with an empty bucket."""
+    s3_server.clear()
+    return s3_server
 
 
-def write_chips(folder, count=40, size=48, seed=0):
-    """UTKFace-like chips: noise pictures whose brightness tells the age, under UTKFace's names."""
-    import cv2
+@pytest.fixture
+def proxy(s3):
+    """A proxy before it that fails as it is told to."""
+    from helpers.s3 import Proxy
 
-    rng = np.random.default_rng(seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        age, sex = int(rng.integers(1, 90)), int(rng.integers(2))
-        picture = np.clip(rng.normal(60 + 1.5 * age, 20, (size, size, 3)), 0, 255).astype(np.uint8)
-        name = f"{age}_{sex}_0_{20170100000000000 + number}.jpg.chip.jpg"
-        cv2.imwrite(str(folder / name), picture)
-    return folder
-
-
-def write_database(path, chips, size=32):
-    """The database of a folder of chips, with faces of ``size`` pixels."""
-    import create_db_utkface
-
-    create_db_utkface.main(["-i", str(chips), "-o", str(path), "--img_size", str(size)])
-    return path
-
-
-def write_video(path, picture, count, rate=10):
-    """A video (MJPG in .avi) of one picture, its size; it moves a pixel with each frame."""
-    import cv2
-
-    size = picture.shape[1::-1]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate, size)
-    for number in range(count):
-        writer.write(np.roll(picture, number, 1))
-    writer.release()
-    return path
-
-
-def write_appa_real(folder, count=10, size=48, parts=("train",)):
-    """A tree like APPA-REAL's: noise, apparent ages from 20 up, real ones two years more."""
-    import cv2
-
-    rng = np.random.default_rng(0)
-    for part in parts:
-        (folder / part).mkdir(parents=True, exist_ok=True)
-        lines = ["file_name,num_ratings,apparent_age_avg,apparent_age_std,real_age"]
-        for number in range(count):
-            picture = rng.integers(0, 256, (size, size, 3), np.uint8)
-            name = f"{number:06d}.jpg"
-            cv2.imwrite(str(folder / part / f"{name}_face.jpg"), picture)
-            lines.append(f"{name},38,{20.2 + number},4.5,{22 + number}")
-        (folder / f"gt_avg_{part}.csv").write_text("\n".join(lines) + "\n")
-    return folder
+    proxy = Proxy(s3)
+    yield proxy
+    proxy.close()
 
 
 @pytest.fixture(scope="session")
@@ -211,7 +158,7 @@ def display():
     """A screen of its own, made by Xvfb."""
     if not shutil.which("Xvfb") or not shutil.which("xdotool"):
         pytest.skip("Xvfb and xdotool are not installed: apt-get install xvfb xdotool")
-    with machine.screen() as name:
+    with screen() as name:
         yield name
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from age_gender import autotune
-from conftest import ROOT
+from helpers import ROOT
 from wide_resnet import WideResNet
 
 

@@ -17,7 +17,7 @@ from age_gender.command_line import (
     progress,
     quiet_start,
 )
-from conftest import ROOT
+from helpers import ROOT
 
 SCRIPTS = sorted(
     path.name for path in ROOT.glob("*.py") if 'if __name__ == "__main__"' in path.read_text()

@@ -9,8 +9,8 @@ import create_db_utkface
 from age_gender import faces
 from age_gender.command_line import UserError
 from age_gender.data.database import FaceDatabase
-from conftest import write_chips
 from create_db_utkface import labels_of
+from helpers.pictures import write_chips
 
 
 @pytest.mark.parametrize(

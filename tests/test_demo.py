@@ -13,7 +13,8 @@ import pytest
 import demo
 from age_gender import weights
 from age_gender.command_line import UserError
-from conftest import ROOT, write_chips
+from helpers import ROOT
+from helpers.pictures import write_chips
 
 
 def rows_of(output):

@@ -15,7 +15,7 @@ import zipfile
 
 import pytest
 
-from conftest import ROOT
+from helpers import ROOT
 
 SCRIPT = ROOT / "download.sh"
 TOOLS = ["bash", "cat", "flock", "head", "mkdir", "mktemp", "mv", "rm", "sed", "stat"]

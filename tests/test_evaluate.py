@@ -6,7 +6,7 @@ import pytest
 import evaluate
 from age_gender import weights
 from age_gender.command_line import UserError
-from conftest import write_appa_real, write_chips, write_database
+from helpers.pictures import write_appa_real, write_chips, write_database
 
 
 @pytest.fixture(scope="module")

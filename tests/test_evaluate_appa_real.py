@@ -7,7 +7,7 @@ import pytest
 import evaluate_appa_real
 from age_gender.command_line import UserError
 from age_gender.estimator import Estimator
-from conftest import write_appa_real
+from helpers.pictures import write_appa_real
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from age_gender.files import atomic_write
-from conftest import ROOT
+from helpers import ROOT
 
 
 def test_file_appears_only_when_whole(tmp_path):

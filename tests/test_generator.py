@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from age_gender.training.augmentation import Augmentation
-from conftest import write_appa_real, write_chips
 from generator import FaceBatches, FaceGenerator
+from helpers.pictures import write_appa_real, write_chips
 
 EVERYTHING = Augmentation(0.1, 10, 0.1, True, 0.1, 0.1, 0.5, 0.2, 0.2)
 

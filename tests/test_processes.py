@@ -8,7 +8,7 @@ import pytest
 
 from age_gender import processes
 from age_gender.command_line import UserError
-from conftest import ROOT
+from helpers import ROOT
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork"])

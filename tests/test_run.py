@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import run
-from conftest import ROOT, write_video
-from s3_server import BUCKET, KEY, SECRET, s3, s3_server  # noqa: F401
+from helpers import ROOT
+from helpers.pictures import write_video
+from helpers.s3 import BUCKET, KEY, SECRET
 
-CAMERA = ROOT / "tests" / "looped_camera.py"
+CAMERA = ROOT / "tests" / "helpers" / "looped_camera.py"
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def headless(environment, tmp_path, *options):
 
 
 def test_killed_in_the_middle_nothing_is_lost_and_nothing_twice(
-    s3,  # noqa: F811
+    s3,
     environment,
     tmp_path,
     clip,

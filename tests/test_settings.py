@@ -4,7 +4,7 @@ import pytest
 
 import settings
 from age_gender.command_line import UserError
-from conftest import ROOT
+from helpers import ROOT
 
 NAMES = [f"S3_{name}" for name in ("BUCKET", "PREFIX", "ENDPOINT_URL", "REGION", "ACL")]
 NAMES += ["S3_ENCRYPTION", "AWS_SERVER_PUBLIC_KEY", "AWS_SERVER_SECRET_KEY", "CAPTURES_OUTBOX"]

@@ -16,7 +16,8 @@ import train
 from age_gender import weights
 from age_gender.command_line import UserError
 from age_gender.data.database import FaceDatabase
-from conftest import ROOT, write_appa_real, write_chips, write_database
+from helpers import ROOT
+from helpers.pictures import write_appa_real, write_chips, write_database
 
 
 @pytest.fixture(scope="module")

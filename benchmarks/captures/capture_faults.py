@@ -51,9 +51,9 @@ class Stand:
     """
 
     def __init__(self, folder, clip, endpoint):
-        from s3_server import BUCKET, KEY, SECRET
+        from helpers.s3 import BUCKET, KEY, SECRET
 
-        self._arguments = [sys.executable, ROOT / "tests" / "looped_camera.py", clip]
+        self._arguments = [sys.executable, ROOT / "tests" / "helpers" / "looped_camera.py", clip]
         self._arguments += [ROOT / "run.py"]
         self._times = folder / "times"
         self.environment = {
@@ -167,25 +167,26 @@ def main(argv=None):
     args = get_args(argv)
     import numpy as np
 
-    import machine
-    import s3_server
     from benchmarks import portrait_video
+    from helpers import s3
+    from helpers.disk import small_disk
+    from helpers.screen import screen
 
     if not shutil.which("Xvfb") or not shutil.which("xdotool"):
         raise UserError("Xvfb and xdotool are not installed: apt-get install xvfb xdotool")
     with contextlib.ExitStack() as stack:
-        os.environ["DISPLAY"] = stack.enter_context(machine.screen())
+        os.environ["DISPLAY"] = stack.enter_context(screen())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        room = stack.enter_context(machine.small_disk(folder / "disk", DISK))
+        room = stack.enter_context(small_disk(folder / "disk", DISK))
         moving = portrait_video.Moving(
             portrait_video.portraits()[0], (320, 240), 400, np.random.default_rng(0)
         )
         portrait_video.write(folder / "clip.avi", [moving], 10)
         (folder / "server").mkdir()
-        server = s3_server.Server(folder / "server")
+        server = s3.Server(folder / "server")
         stack.callback(server.kill)
         server.start()
-        proxy = s3_server.Proxy(server)
+        proxy = s3.Proxy(server)
         stack.callback(proxy.close)
         stand = Stand(folder, folder / "clip.avi", proxy.endpoint)
         stack.callback(lambda: stand.stop(signal.SIGKILL))

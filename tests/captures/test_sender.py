@@ -13,7 +13,7 @@ from age_gender.command_line import UserError
 from age_gender.faces import Face
 from age_gender.frames import Frame
 from age_gender.live.analyst import Analysis, Seen
-from s3_server import BUCKET, KEY, SECRET, proxy, s3, s3_server  # noqa: F401
+from helpers.s3 import BUCKET, KEY, SECRET
 
 
 def settings_for(endpoint=None, **changes):
@@ -135,7 +135,7 @@ def test_full_disk_is_not_saved_and_leaves_nothing(small_disk, capsys):
     assert f"not saved: {outbox.folder}: No space left on device" in err
 
 
-def test_object_is_private_encrypted_and_typed(s3, proxy, outbox):  # noqa: F811
+def test_object_is_private_encrypted_and_typed(s3, proxy, outbox):
     path = outbox.add(17, [{"key": 1701}])
     content = path.read_bytes()
     captures.Bucket(settings_for(proxy.endpoint)).send(path)
@@ -156,8 +156,8 @@ def test_object_is_private_encrypted_and_typed(s3, proxy, outbox):  # noqa: F811
 
 
 def test_nothing_is_lost_and_nothing_twice_whatever_the_server_does(
-    s3,  # noqa: F811
-    proxy,  # noqa: F811
+    s3,
+    proxy,
     outbox,
     fast,
     capsys,
@@ -194,7 +194,7 @@ def test_nothing_is_lost_and_nothing_twice_whatever_the_server_does(
     assert "S3 takes captures again" in err
 
 
-def test_wrong_key_is_said_once_in_plain_words(s3, outbox, fast, capsys):  # noqa: F811
+def test_wrong_key_is_said_once_in_plain_words(s3, outbox, fast, capsys):
     for wrong in ({"key": "nobody"}, {"secret": "wrong"}):
         made = captures.Captures(outbox, settings_for(s3.endpoint, **wrong))
         for number in range(3):
@@ -210,7 +210,7 @@ def test_wrong_key_is_said_once_in_plain_words(s3, outbox, fast, capsys):  # noq
     assert s3.objects() == {}
 
 
-def test_flush_sends_all_and_says_why_not(s3, outbox, monkeypatch, capsys):  # noqa: F811
+def test_flush_sends_all_and_says_why_not(s3, outbox, monkeypatch, capsys):
     def flush(said, **options):
         return captures.flush(outbox, said, lambda items, count: items, **options)
 

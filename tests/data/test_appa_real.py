@@ -3,7 +3,7 @@ import pytest
 
 from age_gender.command_line import UserError
 from age_gender.data import appa_real
-from conftest import write_appa_real
+from helpers.pictures import write_appa_real
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 from age_gender.command_line import UserError
 from age_gender.data import builder as database_builder
 from age_gender.data.database import FaceDatabase
-from conftest import ROOT, write_chips
+from helpers import ROOT
+from helpers.pictures import write_chips
 
 SETTINGS = {"img_size": 32, "db": "utk", "min_score": -1, "crop": "aligned"}
 

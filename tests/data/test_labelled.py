@@ -5,7 +5,7 @@ import pytest
 
 from age_gender.command_line import UserError
 from age_gender.data.labelled import open_faces
-from conftest import write_appa_real, write_chips, write_database
+from helpers.pictures import write_appa_real, write_chips, write_database
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from age_gender.command_line import UserError
 from age_gender.frames import Frame
 from age_gender.live import player as live
 from age_gender.live.analyst import Analysis
-from conftest import write_video
+from helpers.pictures import write_video
 
 
 class Slow:

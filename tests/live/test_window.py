@@ -4,7 +4,8 @@ import pytest
 
 from age_gender.command_line import UserError
 from age_gender.live import window
-from conftest import ROOT, write_video
+from helpers import ROOT
+from helpers.pictures import write_video
 
 ALONE = """
 import sys

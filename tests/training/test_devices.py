@@ -16,8 +16,9 @@ from age_gender.command_line import UserError
 from age_gender.training import devices
 from age_gender.training import options as train_options
 from age_gender.training.augmentation import Augmentation
-from conftest import ROOT, write_chips, write_database
 from generator import FaceBatches
+from helpers import ROOT
+from helpers.pictures import write_chips, write_database
 from wide_resnet import WideResNet
 
 needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="without JAX")

@@ -6,7 +6,7 @@ import pytest
 from age_gender import faces
 from age_gender.command_line import UserError
 from age_gender.training import embeddings as descriptors
-from conftest import write_chips, write_database
+from helpers.pictures import write_chips, write_database
 
 
 @pytest.fixture(scope="module")

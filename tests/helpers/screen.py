@@ -1,6 +1,28 @@
-"""What a window manager sends when the close button of a window is pressed; Xvfb has none."""
+"""A screen of one's own, and what a window manager would send to a window on it."""
 
+import contextlib
 import ctypes
+import os
+import subprocess
+
+
+@contextlib.contextmanager
+def screen():
+    """A screen made by Xvfb; yields its name for DISPLAY."""
+    reader, writer = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), "-noreset", "-screen", "0", "1024x768x24"],
+        pass_fds=[writer],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    with os.fdopen(reader) as number:
+        name = f":{number.readline().strip()}"
+    try:
+        yield name
+    finally:
+        server.terminate()
+        server.wait()
 
 
 class ClientMessage(ctypes.Structure):

@@ -9,8 +9,9 @@ import os
 import runpy
 import sys
 import time
+from pathlib import Path
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from age_gender import command_line  # noqa: E402, F401, I001  as in every command, before OpenCV
 import cv2  # noqa: E402

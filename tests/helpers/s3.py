@@ -5,7 +5,6 @@ import http.client
 import http.server
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -168,30 +167,3 @@ class Proxy:
         self.released.set()
         self._server.shutdown()
         self._server.server_close()
-
-
-@pytest.fixture(scope="module")
-def s3_server(tmp_path_factory):
-    """A running SeaweedFS."""
-    folder = tmp_path_factory.mktemp("seaweedfs")
-    server = Server(folder)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def s3(s3_server):
-    """The same with an empty bucket."""
-    s3_server.clear()
-    return s3_server
-
-
-@pytest.fixture
-def proxy(s3):
-    proxy = Proxy(s3)
-    yield proxy
-    proxy.close()
