@@ -150,7 +150,8 @@ def estimate(estimator, database, rows):
     """`Estimates` of some rows of a database, read as they are needed."""
     import numpy as np
 
-    from age_gender.estimator import BATCH_SIZES, Estimates
+    from age_gender.estimates import Estimates
+    from age_gender.estimator import BATCH_SIZES
 
     step = BATCH_SIZES[-1]
     starts = range(0, len(rows), step)

@@ -5,58 +5,18 @@ not depend on the processor. bfloat16 gains nothing for one face, and XLA nothin
 (benchmarks/README.md).
 """
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 
 from age_gender import weights
 from age_gender.command_line import quiet_start
+from age_gender.estimates import Estimates
 from age_gender.genders import MALE, NAMES
 from wide_resnet import AGE_CLASSES, WideResNet
 
 # A batch is padded up to one of these, so that TensorFlow traces only a few graphs.
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
-
-
-@dataclasses.dataclass
-class Estimates:
-    """The network's estimates for N faces.
-
-    Attributes:
-        ages: (N,) expected age in years.
-        males: (N,) probability of male, 0 to 1.
-        age_probabilities: (N, 101), ages 0 to 100.
-    """
-
-    ages: np.ndarray
-    males: np.ndarray
-    age_probabilities: np.ndarray
-
-    @classmethod
-    def from_probabilities(cls, males, age_probabilities):
-        """Estimates with the ages as expectations over (N, 101) probabilities."""
-        ages = age_probabilities @ np.arange(AGE_CLASSES, dtype=np.float32)
-        return cls(ages, males, age_probabilities)
-
-    def __len__(self):
-        return len(self.ages)
-
-    def answers(self, factor=None):
-        """(age, probability of male) of each face; with a factor also the ends of its age interval.
-
-        Args:
-            factor: `weights.Description.interval_factor`.
-        """
-        if factor is None:
-            return list(zip(self.ages, self.males))
-        from age_gender.evaluation import figures as evaluation
-
-        return list(zip(self.ages, self.males, *evaluation.interval(self, factor)))
-
-    def of(self, chosen):
-        """The estimates of some of the faces: ``chosen`` is any NumPy index."""
-        return Estimates(self.ages[chosen], self.males[chosen], self.age_probabilities[chosen])
 
 
 class Estimator:

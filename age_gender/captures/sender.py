@@ -56,7 +56,7 @@ def records_of(analysis, frame_id, save_faces=False, consent=None):
     image = analysis.frame.image
     for number, seen in enumerate(analysis.seen, 1):
         box = left, top, width, height = seen.face.inside(image)
-        said = results.row({}, box, seen.face.score, *seen.answer)
+        said = results.row({}, box, seen.face.score, seen.estimate)
         record = {
             "key": frame_id * 100 + number,
             "datetime": _iso(analysis.frame.time),

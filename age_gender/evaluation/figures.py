@@ -38,7 +38,7 @@ def figures(ages, genders, estimates, draws=DRAWS, seed=0):
 
     Args:
         ages, genders: (N,) what they are labelled.
-        estimates: `estimator.Estimates` of N faces.
+        estimates: `estimates.Estimates` of N faces.
         draws, seed: of the bootstrap.
 
     Returns:
@@ -138,37 +138,23 @@ def age_reliability(ages, probabilities, levels=LEVELS):
     return {level: 100 * float((abs(place - 0.5) <= level / 2).mean()) for level in levels}
 
 
-def spread(probabilities):
-    """Standard deviation of the predicted ages, (N,) years, at least 1."""
-    years = np.arange(probabilities.shape[1])
-    mean = probabilities @ years
-    variance = probabilities @ years**2 - mean**2
-    return np.sqrt(np.maximum(variance, 1))
-
-
 def conformal(ages, estimates, level):
     """The factor on the spread with which intervals hold so large a share of labels.
 
     Split conformal prediction (Lei et al., JASA 2018, normalised residuals): on new pictures like
-    these the interval `interval` holds the label with probability ``level`` at least, whatever
+    these `Estimates.intervals` holds the label with probability ``level`` at least, whatever
     the network.
 
     Args:
         ages: (N,) labels of pictures that the network was not trained on.
-        estimates: `estimator.Estimates` of them.
+        estimates: `estimates.Estimates` of them.
         level: 0 to 1.
 
     Returns infinity where N is too small for the level.
     """
-    scores = np.sort(abs(ages - estimates.ages) / spread(estimates.age_probabilities))
+    scores = np.sort(abs(ages - estimates.ages) / estimates.spread())
     rank = int(np.ceil((len(scores) + 1) * level))
     return float(scores[rank - 1]) if rank <= len(scores) else float("inf")
-
-
-def interval(estimates, factor):
-    """Ends of the age intervals, two (N,) arrays in years, in 0 to 100."""
-    reach = factor * spread(estimates.age_probabilities)
-    return np.clip(estimates.ages - reach, 0, 100), np.clip(estimates.ages + reach, 0, 100)
 
 
 def coverage(ages, ends):
@@ -211,12 +197,12 @@ def checked_intervals(ages, estimates, level, factor=None):
     Returns two (N,) arrays of years.
     """
     if factor is not None:
-        return interval(estimates, factor)
+        return estimates.intervals(factor)
     first = np.random.default_rng(0).random(len(ages)) < 0.5
     ends = np.empty((2, len(ages)))
     for half in (first, ~first):
         other = conformal(ages[~half], estimates.of(~half), level)
-        ends[:, half] = interval(estimates.of(half), other)
+        ends[:, half] = estimates.of(half).intervals(other)
     return ends[0], ends[1]
 
 

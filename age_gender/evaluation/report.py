@@ -6,7 +6,6 @@ import numpy as np
 
 from age_gender.files import atomic_write
 from age_gender.genders import LETTERS, UNKNOWN
-from age_gender.output.drawing import label_of
 
 SIDE, ROW = 128, 8  # pixels of a face on a sheet, and faces beside each other
 
@@ -59,7 +58,7 @@ def sheet(path, faces, ages, genders, estimates):
     Args:
         path: the PNG file.
         faces: list of (S, S, 3) uint8 BGR.
-        ages, genders, estimates: what they are labelled, and `estimator.Estimates`.
+        ages, genders, estimates: what they are labelled, and `estimates.Estimates`.
     """
     import cv2
 
@@ -69,12 +68,10 @@ def sheet(path, faces, ages, genders, estimates):
         return strip
 
     cells = []
-    for face, age, gender, guess, male in zip(
-        faces, ages, genders, estimates.ages, estimates.males
-    ):
+    for face, age, gender, estimate in zip(faces, ages, genders, estimates.each()):
         big = cv2.resize(face, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
         label = f"label {age}" + (f", {LETTERS[gender]}" if gender != UNKNOWN else "")
-        said = f"said {label_of(guess, male)}"
+        said = f"said {estimate.label}"
         cells.append(np.vstack([big, line(label, (0, 0, 0)), line(said, (160, 60, 0))]))
     while len(cells) % ROW:
         cells.append(np.full_like(cells[0], 255))

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 
 from age_gender.command_line import UserError
-from age_gender.estimator import Estimates
+from age_gender.estimates import Estimates
 from age_gender.files import atomic_write
 from age_gender.genders import LETTERS, MALE, UNKNOWN
 

@@ -14,6 +14,7 @@ import time as clock
 
 from age_gender import processes
 from age_gender.command_line import UserError, log, quiet_start
+from age_gender.estimates import Estimate
 
 NEW_EVERY = 0.5  # seconds between searches of whole frames while faces are followed, at least
 SHARE = 0.25  # of the time for them, at most
@@ -29,15 +30,15 @@ class Seen:
     Attributes:
         identity: its number, the same while it is followed; 0 in pictures, where nobody is.
         face: `faces.Face`.
-        answer: (age, probability of male[, ends of the age interval]), averaged while followed.
+        estimate: `estimates.Estimate`, averaged while followed.
         single: the same of this frame alone.
         embedding: 128 numbers (dlib's face recognition network), where asked for.
     """
 
     identity: int
     face: object
-    answer: tuple
-    single: tuple
+    estimate: Estimate
+    single: Estimate
     embedding: list | None = None
 
 
@@ -61,15 +62,9 @@ class Job:
     age_offset: float = 0.0
     follow: bool = True
 
-    def answers(self, estimates):
-        """What is said of each of N faces: list of (age, probability of male[, low, high])."""
-        return [
-            tuple(
-                float(value) if place == 1 else max(float(value) + self.age_offset, 0.0)
-                for place, value in enumerate(answer)
-            )
-            for answer in estimates.answers(self.interval)
-        ]
+    def each(self, estimates):
+        """List of N `Estimate` of N faces, with the interval and the age offset of this job."""
+        return [each.shifted(self.age_offset) for each in estimates.each(self.interval)]
 
 
 class Analyst:
@@ -237,14 +232,14 @@ class Worker:
             self._searched = -float("inf")  # one is lost: look everywhere next time
         self._last = found
         estimates = self._estimator(cuts)
-        singles = self._job.answers(estimates)
-        identities, answers = [0] * len(found), singles
+        singles = self._job.each(estimates)
+        identities, averages = [0] * len(found), singles
         if self._followed is not None:
             followed = self._followed.update(time, found, cuts, estimates)
             identities = [each.identity for each in followed]
-            answers = self._job.answers(_averages(followed))
+            averages = self._job.each(_averages(followed))
         embeddings = self._embeddings(image, found) if embed else [None] * len(found)
-        return list(map(Seen, identities, found, answers, singles, embeddings))
+        return list(map(Seen, identities, found, averages, singles, embeddings))
 
     def _embeddings(self, image, found):
         if self._embedder is None:
@@ -258,7 +253,7 @@ def _averages(followed):
     """`Estimates` of the averages of `followed_faces.Followed`."""
     import numpy as np
 
-    from age_gender.estimator import Estimates
+    from age_gender.estimates import Estimates
     from wide_resnet import AGE_CLASSES
 
     means = [each.mean for each in followed]

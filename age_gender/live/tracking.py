@@ -100,7 +100,7 @@ class FollowedFaces:
             time: of the frame, in seconds, later than those before.
             found: list of N `faces.Face`.
             cuts: (N, S, S, 3) uint8 BGR, as the network gets them.
-            estimates: `estimator.Estimates` of them.
+            estimates: `estimates.Estimates` of them.
 
         Returns:
             List of N `Followed`, in the order of ``found``.

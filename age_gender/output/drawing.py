@@ -2,19 +2,11 @@
 
 import cv2
 
-from age_gender.genders import LETTERS, predicted
-
 COLOUR = (200, 90, 20)  # BGR, of boxes and of the ground of labels
 TEXT = (255, 255, 255)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 FONT_HEIGHT = 22  # pixels of a capital letter at scale 1
 SMALLEST = 200  # a picture with a shorter longer side is enlarged before it is drawn on
-
-
-def label_of(age, male, low=None, high=None):
-    """The text on the picture: age in years and gender, as in "34, F" or "34 (28-41), F"."""
-    interval = "" if low is None else f" ({low:.0f}-{high:.0f})"
-    return f"{age:.0f}{interval}, {LETTERS[predicted(male)]}"
 
 
 def annotate(image, boxes, labels):
@@ -74,7 +66,7 @@ def annotated(shown, longer=None, message=None):
     if factor != 1:
         image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     boxes = [seen.face.scaled(factor).inside(image) for seen in shown.seen]
-    picture = annotate(image, boxes, [label_of(*seen.answer) for seen in shown.seen])
+    picture = annotate(image, boxes, [seen.estimate.label for seen in shown.seen])
     if message or shown.message:
         banner(picture, message or shown.message)
     return picture

@@ -89,9 +89,9 @@ class _Work:
     def _estimate(self):
         cuts = [cut for _, _, cuts in self._waiting for cut in cuts]
         estimates = self._estimator(cuts)
-        answers = iter(self.job.answers(estimates))
+        each = iter(self.job.each(estimates))
         for path, found, _ in self._waiting:
-            own = list(itertools.islice(answers, len(found)))
+            own = list(itertools.islice(each, len(found)))
             self._report(path.relative_to(self.folder), found, own)
             boxes = [box for box, _ in found]
             drawing = self.pool.submit(_draw, path, self.targets[path], boxes, own)
@@ -100,9 +100,9 @@ class _Work:
         while len(self._drawn) > BATCH:
             self._drawn.popleft().result()
 
-    def _report(self, name, found, answers):
-        for number, ((box, score), answer) in enumerate(zip(found, answers), 1):
-            row = results.row({"file": str(name), "face": number}, box, score, *answer)
+    def _report(self, name, found, estimates):
+        for number, ((box, score), estimate) in enumerate(zip(found, estimates), 1):
+            row = results.row({"file": str(name), "face": number}, box, score, estimate)
             self.write_row(row)
             result(results.line(f"{name}  face {number}", row))
         if not found:
@@ -150,14 +150,14 @@ def _targets(paths, folder, output):
     return targets
 
 
-def _draw(path, target, boxes, answers):
+def _draw(path, target, boxes, estimates):
     """Write the annotated picture: runs in another process."""
     import cv2
 
     from age_gender.frames import read_picture
-    from age_gender.output.drawing import annotate, label_of
+    from age_gender.output.drawing import annotate
 
-    labels = [label_of(*answer) for answer in answers]
+    labels = [estimate.label for estimate in estimates]
     image = annotate(read_picture(path), boxes, labels)
     target.parent.mkdir(parents=True, exist_ok=True)
     options = [cv2.IMWRITE_JPEG_QUALITY, 92] if target.suffix.lower() != ".png" else []

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 from age_gender.command_line import UserError
-from age_gender.genders import LETTERS, predicted
 
 TABLES = ("results.csv", "results.jsonl")
 PLACE = ["left", "top", "width", "height"]
@@ -63,25 +62,24 @@ def columns(first, interval):
     return [*first, *PLACE, *ESTIMATE, *(INTERVAL if interval is not None else [])]
 
 
-def row(first, box, score, age, male, low=None, high=None):
+def row(first, box, score, estimate):
     """The row of a face.
 
     Args:
         first: dict of what the row begins with.
         box: (left, top, width, height) in pixels.
         score: the detector's, or None.
-        age, low, high: years; the ends of the interval, or None.
-        male: probability.
+        estimate: `estimates.Estimate`.
     """
-    ends = {} if low is None else {"low": round(float(low)), "high": round(float(high))}
+    ends = zip(INTERVAL, map(round, estimate.interval or ()))
     return {
         **first,
         **dict(zip(PLACE, box)),
         "score": score,
-        "age": round(float(age), 1),
-        "gender": LETTERS[predicted(male)],
-        "probability": round(float(max(male, 1 - male)), 3),
-        **ends,
+        "age": round(estimate.age, 1),
+        "gender": estimate.gender,
+        "probability": round(estimate.probability, 3),
+        **dict(ends),
     }
 
 

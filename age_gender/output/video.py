@@ -68,7 +68,7 @@ def rows(analysis, begun):
             "time": round(frame.time - begun, 3),
             "identity": seen.identity,
         }
-        yield results.row(first, seen.face.inside(frame.image), seen.face.score, *seen.answer)
+        yield results.row(first, seen.face.inside(frame.image), seen.face.score, seen.estimate)
 
 
 class _Video:

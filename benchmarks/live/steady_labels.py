@@ -41,8 +41,8 @@ def steadiness(worker, video):
         for seen in worker.examine(seconds, picture)[:1]:
             identities.add(seen.identity)
             if seconds >= 1:
-                shown.append(seen.answer[0])
-                single.append(seen.single[0])
+                shown.append(seen.estimate.age)
+                single.append(seen.single.age)
     return (np.std(shown), np.std(single), len(identities)) if len(shown) > 20 else None
 
 

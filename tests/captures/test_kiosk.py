@@ -7,6 +7,7 @@ import pytest
 
 from age_gender.captures import sender as captures
 from age_gender.captures.kiosk import CAPTURE, NO, SAVE, YES, Kiosk
+from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame
 from age_gender.live.analyst import Analysis, Seen
@@ -33,7 +34,9 @@ def made(tmp_path):
 def shown(age=0.0, faces=1, embedding=None):
     """A frame that was read ``age`` seconds ago."""
     frame = Frame("camera 0", np.full((300, 400, 3), 90, np.uint8), 4, time.time() - age)
-    seen = [Seen(2, Face(100, 100, 60, 60, 1.5), (30.0, 0.9), (28.0, 0.9), embedding)] * faces
+    seen = [
+        Seen(2, Face(100, 100, 60, 60, 1.5), Estimate(30.0, 0.9), Estimate(28.0, 0.9), embedding)
+    ] * faces
     return Shown(frame, seen, Analysis(frame, seen), None)
 
 

@@ -10,6 +10,7 @@ import pytest
 import settings
 from age_gender.captures import sender as captures
 from age_gender.command_line import UserError
+from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame
 from age_gender.live.analyst import Analysis, Seen
@@ -47,8 +48,8 @@ def fast(monkeypatch):
 def analysis(faces=2, embedding=None):
     image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
     seen = [
-        Seen(number + 4, Face(-5 + 60 * number, 10, 50, 50, 1.25), answer, answer, embedding)
-        for number, answer in enumerate([(33.333, 0.25), (61.0, 0.75)][:faces])
+        Seen(number + 4, Face(-5 + 60 * number, 10, 50, 50, 1.25), estimate, estimate, embedding)
+        for number, estimate in enumerate([Estimate(33.333, 0.25), Estimate(61.0, 0.75)][:faces])
     ]
     return Analysis(Frame("camera 0", image, 7, 1790000000.5), seen)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from age_gender.estimator import Estimates
+from age_gender.estimates import Estimates
 from age_gender.evaluation import figures as evaluation
 
 AGES = np.array([10, 20, 30, 85])
@@ -100,7 +100,7 @@ def test_conformal_intervals_keep_their_promise_on_new_pictures():
     ages, estimates = pictures(2000)
     factor = evaluation.conformal(ages, estimates, 0.9)
     new, others = pictures(2000)
-    held, width = evaluation.coverage(new, evaluation.interval(others, factor))
+    held, width = evaluation.coverage(new, others.intervals(factor))
     assert 88 < held < 94 and width == pytest.approx(2 * 1.645 * 6, rel=0.1)
     halves, _ = evaluation.coverage(new, evaluation.checked_intervals(new, others, 0.9))
     assert 88 < halves < 94
@@ -110,7 +110,7 @@ def test_too_few_pictures_promise_nothing():
     few = sharp([10, 20, 30], [0] * 3)
     factor = evaluation.conformal(np.array([10, 21, 33]), few, 0.9)
     assert factor == float("inf")
-    low, high = evaluation.interval(few, factor)
+    low, high = few.intervals(factor)
     assert low.tolist() == [0] * 3 and high.tolist() == [100] * 3
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from age_gender.estimator import Estimates
+from age_gender.estimates import Estimates
 from age_gender.evaluation import figures as evaluation
 from age_gender.evaluation import report as evaluation_report
 

@@ -8,7 +8,7 @@ import pytest
 from age_gender import weights
 from age_gender.command_line import UserError
 from age_gender.data.database import split
-from age_gender.estimator import Estimates
+from age_gender.estimates import Estimates
 from age_gender.evaluation import suspects as label_noise
 
 AGES = np.array([20, 20, 60, 60])

@@ -29,10 +29,10 @@ def test_worker_follows_a_face_and_averages_it(tiny_weights, astronaut):
         (seen,) = worker.examine(step / 20, noisy)
         assert seen.identity == 1 and seen.embedding is None
         assert abs(seen.face.left + seen.face.width / 2 - 221 - 3 * step) < 12
-        singles.append(seen.single[0])
+        singles.append(seen.single.age)
     assert 1 <= len(searched) <= 4  # the others were found near where they were
-    assert min(singles) < seen.answer[0] < max(singles)
-    assert seen.answer != seen.single
+    assert min(singles) < seen.estimate.age < max(singles)
+    assert seen.estimate != seen.single
     worker.forget()
     assert worker.examine(1.0, astronaut)[0].identity == 1
     assert worker.examine(1.1, np.zeros_like(astronaut)) == []
@@ -43,9 +43,9 @@ def test_pictures_are_not_followed_and_ages_are_offset(tiny_weights, astronaut):
     (later,) = Worker(job_of(tiny_weights, follow=False, interval=1.0, age_offset=-5.0)).examine(
         0.0, astronaut
     )
-    assert plain.identity == 0 and plain.answer == plain.single and len(plain.answer) == 4
-    age, male, low, high = plain.answer
-    assert later.answer == pytest.approx((age - 5, male, max(low - 5, 0), high - 5))
+    assert plain.identity == 0 and plain.estimate == plain.single
+    assert plain.estimate.interval is not None
+    assert later.estimate == plain.estimate.shifted(-5.0)
 
 
 def test_embedding_knows_a_person_again(tiny_weights, astronaut, shared):

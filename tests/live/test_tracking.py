@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from age_gender.estimator import Estimates
+from age_gender.estimates import Estimates
 from age_gender.faces import Face
 from age_gender.live import tracking as followed_faces
 from age_gender.live.tracking import FollowedFaces, Mean

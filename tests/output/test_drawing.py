@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame
 from age_gender.live.analyst import Seen
@@ -68,20 +69,9 @@ def test_picture_without_faces_is_a_copy():
     assert np.array_equal(image, picture) and image is not picture
 
 
-@pytest.mark.parametrize(
-    "age, male, text", [(34.4, 0.1, "34, F"), (0.2, 0.5, "0, M"), (99.6, 0.9, "100, M")]
-)
-def test_label_says_age_and_sex(age, male, text):
-    assert drawing.label_of(age, male) == text
-
-
-def test_label_may_hold_an_interval():
-    assert drawing.label_of(34.4, 0.2, 27.6, 41.2) == "34 (28-41), F"
-
-
 def test_message_stands_at_the_foot_and_fits():
     frame = Frame("camera 0", np.full((480, 640, 3), 90, np.uint8), 1, 0.0)
-    seen = [Seen(1, Face(200, 100, 80, 80, 1.5), (30.0, 0.9), (30.0, 0.9))]
+    seen = [Seen(1, Face(200, 100, 80, 80, 1.5), Estimate(30.0, 0.9), Estimate(30.0, 0.9))]
     plain = drawing.annotated(Shown(frame, seen, None, None))
     assert (plain[400:] == 90).all() and (plain != 90).any()
     for text in ("saved", "a long line that says what went wrong and what to do about it " * 2):

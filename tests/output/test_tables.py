@@ -4,6 +4,7 @@ import json
 import pytest
 
 from age_gender.command_line import UserError
+from age_gender.estimates import Estimate
 from age_gender.output import tables as results
 
 
@@ -24,7 +25,7 @@ def test_earlier_results_are_refused_unless_overwritten(tmp_path):
 
 def test_tables_appear_when_they_are_complete(tmp_path):
     columns = results.columns(["file"], None)
-    row = results.row({"file": "ä.png"}, (1, 2, 3, 4), 0.5, 33.333, 0.2)
+    row = results.row({"file": "ä.png"}, (1, 2, 3, 4), 0.5, Estimate(33.333, 0.2))
     with results.tables(tmp_path / "out", columns) as write:
         write(row)
         assert not (tmp_path / "out" / "results.csv").exists()
@@ -39,6 +40,6 @@ def test_tables_appear_when_they_are_complete(tmp_path):
 
 def test_line_and_row_tell_the_interval_where_there_is_one():
     columns = results.columns(["file"], 1.5)
-    row = results.row({"file": "a"}, (1, 2, 3, 4), None, 33.333, 0.8, 28.4, 40.6)
+    row = results.row({"file": "a"}, (1, 2, 3, 4), None, Estimate(33.333, 0.8, 28.4, 40.6))
     assert list(row) == columns and (row["low"], row["high"]) == (28, 41)
     assert results.line("a", row) == "a  box 1 2 3 4  M 0.80  age 33.3 (28-41)"

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from age_gender.command_line import UserError
+from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame
 from age_gender.live.analyst import Analysis, Seen
@@ -14,7 +15,7 @@ from age_gender.output import video as recording
 
 def shown(number, time, fresh=True, size=(48, 64)):
     frame = Frame(f"frame {number}", np.full((*size, 3), 9 * number, np.uint8), number, time)
-    seen = [Seen(3, Face(5, 6, 20, 20, 1.5), (30.0, 0.9), (28.0, 0.9))]
+    seen = [Seen(3, Face(5, 6, 20, 20, 1.5), Estimate(30.0, 0.9), Estimate(28.0, 0.9))]
     return Shown(frame, seen, Analysis(frame, seen) if fresh else None, None)
 
 

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from age_gender.estimates import Estimate, Estimates
+
+
+@pytest.mark.parametrize(
+    "age, male, text", [(34.4, 0.1, "34, F"), (0.2, 0.5, "0, M"), (99.6, 0.9, "100, M")]
+)
+def test_label_is_age_and_gender(age, male, text):
+    assert Estimate(age, male).label == text
+
+
+def test_label_includes_the_interval():
+    assert Estimate(34.4, 0.2, 27.6, 41.2).label == "34 (28-41), F"
+
+
+@pytest.mark.parametrize("male, gender, probability", [(0.2, "F", 0.8), (0.5, "M", 0.5)])
+def test_probability_is_that_of_the_gender(male, gender, probability):
+    estimate = Estimate(30.0, male)
+    assert (estimate.gender, estimate.probability) == (gender, probability)
+
+
+def test_shift_moves_age_and_interval_and_stops_at_0():
+    assert Estimate(30.0, 0.9).shifted(-5) == Estimate(25.0, 0.9)
+    assert Estimate(9.0, 0.9, 4.0, 14.0).shifted(-5).interval == (0.0, 9.0)
+    assert Estimate(3.0, 0.9).shifted(-5).age == 0
+    assert Estimate(30.0, 0.9).interval is None
+
+
+def test_arrays_become_one_estimate_for_each_face():
+    probabilities = np.zeros((2, 101), np.float32)
+    probabilities[0, [20, 30]] = 0.5
+    probabilities[1, 50] = 1
+    estimates = Estimates.from_probabilities(np.array([0.25, 1.0], np.float32), probabilities)
+    assert estimates.each() == [Estimate(25.0, 0.25), Estimate(50.0, 1.0)]
+    assert estimates.spread().tolist() == [5, 1]  # at least 1
+    assert [each.interval for each in estimates.each(2)] == [(15.0, 35.0), (48.0, 52.0)]
+    assert estimates.of(1 - np.arange(2)).ages.tolist() == [50, 25]
+
+
+def test_interval_stays_within_0_to_100_years():
+    probabilities = np.eye(101, dtype=np.float32)[[0, 100]]
+    estimates = Estimates.from_probabilities(np.zeros(2, np.float32), probabilities)
+    assert [each.interval for each in estimates.each(3)] == [(0.0, 3.0), (97.0, 100.0)]
