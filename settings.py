@@ -9,13 +9,14 @@
 | S3_ACL | canned ACL of the objects, as public-read | none: private |
 | S3_ENCRYPTION | AES256, aws:kms, or none | AES256 |
 | AWS_SERVER_PUBLIC_KEY, AWS_SERVER_SECRET_KEY | the key and its secret | what boto3 finds |
-| CAPTURES_OUTBOX | folder where captures wait | outbox, beside this file |
+| CAPTURES_OUTBOX | folder where captures wait | outbox, see `outbox` |
 """
 
 import dataclasses
 import os
 from pathlib import Path
 
+from age_gender import installation
 from age_gender.command_line import UserError
 
 ENCRYPTIONS = ("AES256", "aws:kms", "none")
@@ -62,8 +63,12 @@ def s3():
 
 
 def outbox():
-    """Folder where captures wait until they are sent."""
-    return Path(_get("CAPTURES_OUTBOX") or Path(__file__).resolve().parent / "outbox")
+    """Folder where captures wait until they are sent.
+
+    Without a setting it is ``outbox``, in the checkout, or where the program is installed in the
+    current folder.
+    """
+    return Path(_get("CAPTURES_OUTBOX") or installation.folder() / "outbox")
 
 
 def _get(name):

@@ -11,9 +11,8 @@ import dataclasses
 import os
 import shlex
 import sys
-from pathlib import Path
 
-from age_gender import autotune
+from age_gender import autotune, installation
 from age_gender.command_line import UserError, log, quiet_start, run
 from age_gender.training import devices
 from age_gender.training.options import PRESET, get_args
@@ -241,7 +240,7 @@ def main(argv=None):
     from age_gender import weights
     from age_gender.data import labelled as training_data
 
-    folder = Path(__file__).resolve().parent / args.output_path
+    folder = installation.folder() / args.output_path
     name = f"{args.depth}_{args.width}"
     first = not args.host_number  # the host that writes the files
     state_path = folder / f"state_{name}.npz" if first else None

@@ -14,9 +14,9 @@ import platform
 import re
 import sys
 import time
-from pathlib import Path
 
-from age_gender.command_line import log
+from age_gender import installation
+from age_gender.command_line import UserError, log
 from age_gender.files import atomic_write
 
 ENGINES = ("xla", "plain")
@@ -185,14 +185,13 @@ def _machine():
 
 
 def _memory():
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(cache, "age-gender-estimation", "engines.json")
+    return installation.cache() / "engines.json"
 
 
 def _remembered():
     try:
         return json.loads(_memory().read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, UserError):
         return {}
 
 
@@ -201,5 +200,5 @@ def _remember(known):
         _memory().parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(_memory()) as partial:
             partial.write_text(json.dumps(known, indent=1))
-    except OSError as error:
+    except (OSError, UserError) as error:
         log(f"the choice cannot be remembered: {error}")

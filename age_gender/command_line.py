@@ -5,6 +5,7 @@ import collections
 import contextlib
 import math
 import os
+import runpy
 import select
 import signal
 import sys
@@ -29,11 +30,41 @@ class HelpFormatter(argparse.HelpFormatter):
         return f"{action.help} (default: %(default)s)"
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, without the usage."""
+_entry_point = None  # the name of the command where pip made one
 
-    def __init__(self, **settings):
-        super().__init__(formatter_class=HelpFormatter, **settings)
+
+def console():
+    """Run the command of this process's name: age-gender-demo is ``python -m age_gender.demo``."""
+    global _entry_point
+    _entry_point = os.path.basename(sys.argv[0]).removesuffix(".exe")
+    module = _entry_point.removeprefix("age-gender-").replace("-", "_")
+    runpy.run_module(f"age_gender.{module}", run_name="__main__", alter_sys=True)
+
+
+def _program():
+    return _entry_point or os.path.basename(sys.argv[0])
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser, *_):
+        from age_gender import installation  # which asks git only here
+
+        print(f"{parser.prog}: age-gender-estimation {installation.version()}")
+        parser.exit()
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser with --version, whose errors are one line, without the usage."""
+
+    def __init__(self, prog=None, **settings):
+        super().__init__(prog or _program(), formatter_class=HelpFormatter, **settings)
+        self.add_argument(
+            "--version",
+            action=_Version,
+            nargs=0,
+            default=argparse.SUPPRESS,
+            help="print the version and the commit, and end",
+        )
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {message}\n")
@@ -59,7 +90,7 @@ def run(main):
     Ctrl-C and a plain ``kill`` are one line and 130; a reader that closes the pipe early
     (``| head``) ends the command silently.
     """
-    name = os.path.basename(sys.argv[0])
+    name = _program()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = main()

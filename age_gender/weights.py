@@ -13,6 +13,7 @@ import hashlib
 import re
 from pathlib import Path
 
+from age_gender import installation
 from age_gender.command_line import Parser, UserError, run
 from age_gender.download import download
 from age_gender.files import atomic_write
@@ -27,7 +28,7 @@ from wide_resnet import (
     WideResNet,
 )
 
-FOLDER = Path(__file__).resolve().parent.parent / "pretrained_models"
+FOLDER = installation.WEIGHTS
 SHIPPED = "wide_resnet_16_3.hdf5"
 RELEASE = "https://github.com/yu4u/age-gender-estimation/releases/download/v0.5/"
 PUBLISHED = {
@@ -96,7 +97,8 @@ class Description:
 def find(weight_file=None):
     """Return the path of a weight file: the shipped one, a path, or a published name.
 
-    A published name (`PUBLISHED`) that is not in ``pretrained_models/`` is downloaded first.
+    A published name (`PUBLISHED`) is downloaded first if need be: into ``pretrained_models/`` of
+    a checkout, else into the user's cache.
     Raises `UserError` where there is no such file.
     """
     if weight_file is None:
@@ -107,7 +109,7 @@ def find(weight_file=None):
     if path.is_dir():
         raise UserError(f"--weight_file {weight_file} is a folder: name a file in it")
     if str(weight_file) in PUBLISHED:
-        kept = FOLDER / path.name
+        kept = (FOLDER if installation.CHECKOUT else installation.cache()) / path.name
         if not kept.is_file():
             download(RELEASE + path.name, kept, lambda whole: _check_download(whole, path.name))
         return kept

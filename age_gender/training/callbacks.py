@@ -11,16 +11,14 @@ import json
 import platform
 import resource
 import shlex
-import subprocess
 import time
 import zipfile
-from pathlib import Path
 
 import keras
 import numpy as np
 from keras import ops
 
-from age_gender import weights
+from age_gender import __version__, installation, weights
 from age_gender.command_line import UserError
 from age_gender.files import atomic_write
 from wide_resnet import two_heads
@@ -169,7 +167,8 @@ class Record(keras.callbacks.Callback):
         self.path = path
         self.said = {
             "command": shlex.join(["train.py", *argv]),
-            "commit": _commit(),
+            "version": __version__,
+            "commit": installation.commit(),
             "python": platform.python_version(),
             "keras": keras.version(),
             "backend": keras.backend.backend(),
@@ -205,19 +204,6 @@ class Record(keras.callbacks.Callback):
         speed, peak = self.said["pictures a second"], self.said["peak memory, MB"]
         fast = f"{speed:.1f} pictures a second in the steps, " if speed else ""
         return f"{fast}{peak:,.0f} MB of memory at most"
-
-
-def _commit():
-    """The commit of this program, with "+" where files differ from it; None where it has none."""
-    git = ["git", "-C", str(Path(__file__).resolve().parent)]
-    try:
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
-        changed = subprocess.run([*git, "diff", "--quiet", "HEAD"], capture_output=True)
-    except OSError:
-        return None
-    if commit.returncode:
-        return None
-    return commit.stdout.strip() + ("+" if changed.returncode else "")
 
 
 def tensorboard(folder):

@@ -34,7 +34,7 @@ def get_args(argv=None):
         "--output_path",
         type=Path,
         default="checkpoints",
-        help="folder for weights and history, relative to this script",
+        help="folder for weights and history, relative to this script (installed: to this folder)",
     )
     parser.add_argument(
         "--weight_file", help="start from these weights, as far as they fit, not from random ones"

@@ -1,0 +1,158 @@
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from age_gender import __version__, installation, weights
+from age_gender.command_line import UserError
+from conftest import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+WHEEL = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+TOP = {path.name: path.read_text() for path in ROOT.glob("*.py")}
+COMMANDS = {name for name, text in TOP.items() if 'if __name__ == "__main__"' in text}
+
+
+def test_every_command_is_installed_in_the_package_and_other_modules_under_their_names():
+    places = {name: f"age_gender/{name}" if name in COMMANDS else name for name in TOP}
+    assert {k: v for k, v in WHEEL.items() if k.endswith(".py")} == places
+    assert [name for name in WHEEL if not (ROOT / name).is_file()] == []
+
+
+def test_every_command_has_a_program():
+    programs = {
+        "age-gender-"
+        + name.removesuffix(".py").replace("_", "-"): "age_gender.command_line:console"
+        for name in COMMANDS
+    }
+    assert PROJECT["project"]["scripts"] == programs
+
+
+def test_versions_under_test_satisfy_the_dependencies():
+    first = (ROOT / "requirements.txt").read_text().split("\n\n")[0]
+    pins = dict(re.findall(r"^(\S+)==(\S+)", first, re.MULTILINE))
+    del pins["scikit-image"]  # only the pictures of `make demo` come from it
+    needed = {each.name: each for each in map(Requirement, PROJECT["project"]["dependencies"])}
+    assert needed.keys() == pins.keys()
+    assert [name for name, pin in pins.items() if pin not in needed[name].specifier] == []
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder with what the wheel holds, as in site-packages."""
+    pytest.importorskip("hatchling", reason="hatchling, which builds the wheel, is not installed")
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(folder / "site")
+    return folder / "site"
+
+
+@pytest.fixture
+def installed(site, tmp_path):
+    """Run a program as pip installs it, in an empty folder; without HOME if not told."""
+    program = "import sys\nfrom age_gender.command_line import console\nsys.exit(console())\n"
+
+    def run(name, *arguments, **environment):
+        path = tmp_path / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(program)
+        return subprocess.run(
+            [sys.executable, str(path), *map(str, arguments)],
+            cwd=tmp_path,
+            env={"PATH": "", "PYTHONPATH": str(site), **environment},
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def test_wheel_holds_the_license_and_the_terms_of_the_weights(site):
+    (about,) = site.glob("*.dist-info")
+    license = about / "licenses"
+    assert (license / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert "non-commercial" in (license / "pretrained_models" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("program", PROJECT["project"]["scripts"])
+def test_installed_program_says_its_name_and_version(installed, program):
+    done = installed(program, "--version")
+    assert (done.stdout, done.stderr) == (f"{program}: age-gender-estimation {__version__}\n", "")
+
+
+def test_mistake_is_told_under_the_installed_programs_name(installed):
+    done = installed("age-gender-demo", "--colour", "blue")
+    message = "age-gender-demo: error: unrecognized arguments: --colour blue\n"
+    assert (done.returncode, done.stderr) == (2, message)
+
+
+def test_installed_demo_finds_faces_with_the_weights_inside(installed, pictures, tmp_path):
+    done = installed("age-gender-demo", "--image_dir", pictures, "--output_dir", "out")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1.png  face 1  ")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "1.png",
+        "2.png",
+        "results.csv",
+        "results.jsonl",
+    ]
+
+
+def test_installed_program_writes_into_the_current_folder_and_the_users_cache(site, tmp_path):
+    code = (
+        "import settings\nfrom age_gender import installation, weights\n"
+        "print(weights.find(), settings.outbox(), installation.cache(), sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(site), "HOME": "/home/me"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines() == [
+        str(site / "age_gender" / "pretrained_models" / "wide_resnet_16_3.hdf5"),
+        str(tmp_path / "outbox"),
+        "/home/me/.cache/age-gender-estimation",
+    ]
+
+
+def test_published_weights_are_downloaded_into_the_cache_outside_a_checkout(
+    release_page, monkeypatch, tmp_path
+):
+    release_page.content = weights.find().read_bytes()
+    monkeypatch.setattr(weights, "RELEASE", release_page.address)
+    monkeypatch.setattr(installation, "CHECKOUT", None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    name = "weights.29-3.76_utk.hdf5"
+    assert weights.find(name) == tmp_path / "age-gender-estimation" / name
+
+
+def test_no_home_is_one_line(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(UserError) as error:
+        installation.cache()
+    assert str(error.value) == "there is no home folder: set HOME or XDG_CACHE_HOME"
+
+
+def test_version_names_the_commit_of_the_checkout(command):
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    if head.returncode:
+        pytest.skip("this is no git repository")
+    done = command("demo.py", "--version")
+    line = f"demo.py: age-gender-estimation {__version__} (commit {head.stdout.strip()})"
+    assert done.stdout.replace("+)", ")") == line + "\n"
+
+
+def test_commit_of_a_repository_around_an_installation_is_not_taken(monkeypatch):
+    monkeypatch.setattr(installation, "CHECKOUT", None)
+    assert installation.version() == __version__
+    assert installation.folder() == Path.cwd()
