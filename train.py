@@ -15,8 +15,8 @@ import sys
 from age_gender import autotune, installation
 from age_gender.command_line import UserError, log, quiet_start, run
 from age_gender.training import devices
-from age_gender.training.options import PRESET, get_args
-from wide_resnet import WideResNet, two_heads, with_descriptors
+from age_gender.training.options import PRESET, get_args, network_of
+from wide_resnet import two_heads, with_embeddings
 
 # what changes nothing that is learned, and may be another when a run is gone on with
 PLACES = (
@@ -32,18 +32,14 @@ PLACES = (
 )
 
 
-def describe(args, argv, faces):
-    """What the weights will say of themselves."""
+def describe(args, argv, faces, network):
+    """Metadata for the weight files, without the validation figures."""
     import keras
 
     from age_gender.weights import Description
 
     return Description(
-        depth=args.depth,
-        width=args.width,
-        stem=args.stem,
-        pool=args.pool,
-        image_size=faces.img_size,
+        network,
         crop=faces.crop,
         margin=faces.margin,
         resize=faces.resize,
@@ -78,7 +74,7 @@ def prepare(args, faces):
             f"validation: too few for --batch_size {args.batch_size}"
         )
     try:
-        network = WideResNet(faces.img_size, args.depth, args.width, args.stem, args.pool)
+        network = network_of(args, faces.img_size)
     except ValueError as error:
         raise UserError(f"{names} does not fit the network: {error}") from error
     return training, validation, network
@@ -141,11 +137,11 @@ def compiled(args, network, epoch_steps, way):
         optimizer = keras.optimizers.Adam(rate, **average)
     else:
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **average)
-    model = network.in_precision(way.precision)
+    model = network.in_precision(way.precision, synchronized=devices.mirrored())
     losses = ["categorical_crossentropy", AgeLoss(args.age_error)]
     metrics = [[GenderAccuracy()], ["accuracy", AgeError()]]
     if args.descriptors:
-        model = with_descriptors(model, LENGTH)
+        model = with_embeddings(model, LENGTH)
         losses.append(DescriptorLoss(args.descriptor_weight))
         metrics.append([])
     model.compile(
@@ -272,7 +268,7 @@ def main(argv=None):
         log(weights.load_into(two_heads(model), *start, network))
     watch = callbacks.Watch(begun=start is not None)
     history = callbacks.History(folder / f"history_{name}.h5" if first else None)
-    kept = callbacks.Checkpoints(folder if first else None, describe(args, argv, faces))
+    kept = callbacks.Checkpoints(folder if first else None, describe(args, argv, faces, network))
     settings = {k: str(v) for k, v in vars(args).items() if k not in PLACES}
     settings["pictures"] = len(training)
     devices.agree(settings, place)

@@ -4,6 +4,8 @@ Zagoruyko and Komodakis, "Wide Residual Networks", BMVC 2016, in the pre-activat
 Keras is imported when a network is built, so that the numbers below cost nothing to read.
 """
 
+import dataclasses
+
 IMAGE_SIZE = 64
 DEPTH = 16
 WIDTH = 8
@@ -13,6 +15,7 @@ POOLS = ("local", "global")
 L2 = 0.0005
 
 
+@dataclasses.dataclass(frozen=True)
 class WideResNet:
     """A recipe for the network; call it to get the Keras model.
 
@@ -25,36 +28,52 @@ class WideResNet:
             channel, with which they need few parameters.
     """
 
-    def __init__(self, image_size=IMAGE_SIZE, depth=DEPTH, k=WIDTH, stem=1, pool="local"):
-        if depth < 10 or (depth - 4) % 6:
-            raise ValueError(f"depth must be 10, 16, 22, 28, ... (6 n + 4). Received: {depth}")
-        if k < 1:
-            raise ValueError(f"width must be at least 1. Received: {k}")
-        if stem not in (1, 2):
-            raise ValueError(f"stem must be 1 or 2. Received: {stem}")
-        if pool not in POOLS:
-            raise ValueError(f"pool must be one of {', '.join(POOLS)}. Received: {pool}")
-        if image_size < 8 * stem or image_size % (4 * stem):
-            raise ValueError(
-                f"image size must be a multiple of {4 * stem} from {8 * stem} up. "
-                f"Received: {image_size}"
-            )
-        self.image_size = image_size
-        self.depth = depth
-        self.k = k
-        self.stem = stem
-        self.pool = pool
+    image_size: int = IMAGE_SIZE
+    depth: int = DEPTH
+    k: int = WIDTH
+    stem: int = 1
+    pool: str = "local"
 
-    def in_precision(self, precision):
+    def __post_init__(self):
+        if self.depth < 10 or (self.depth - 4) % 6:
+            raise ValueError(f"depth must be 10, 16, 22, 28, ... (6 n + 4). Received: {self.depth}")
+        if self.k < 1:
+            raise ValueError(f"width must be at least 1. Received: {self.k}")
+        if self.stem not in (1, 2):
+            raise ValueError(f"stem must be 1 or 2. Received: {self.stem}")
+        if self.pool not in POOLS:
+            raise ValueError(f"pool must be one of {', '.join(POOLS)}. Received: {self.pool}")
+        if self.image_size < 8 * self.stem or self.image_size % (4 * self.stem):
+            raise ValueError(
+                f"image size must be a multiple of {4 * self.stem} from {8 * self.stem} up. "
+                f"Received: {self.image_size}"
+            )
+
+    def in_precision(self, precision, synchronized=False):
         """Build the model with its activations in "float32" or "bfloat16"."""
         import keras
 
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy({"bfloat16": "mixed_bfloat16"}.get(precision, precision))
         try:
-            return self()
+            return self(synchronized)
         finally:
             keras.config.set_dtype_policy(before)
+
+    def shapes(self):
+        """Shapes of the model's arrays, in the order of its layers."""
+        channels = 16 * self.stem
+        shapes = [(2 * self.stem + 1, 2 * self.stem + 1, 3, channels)]
+        for group in range(3):
+            for _ in range((self.depth - 4) // 6):
+                out = 16 * self.k * 2**group
+                shapes += [(channels,)] * 4 + [(3, 3, channels, out)]
+                shapes += [(out,)] * 4 + [(3, 3, out, out)]
+                shapes += [(1, 1, channels, out)] if channels != out else []
+                channels = out
+        places = 1 if self.pool == "global" else (self.image_size // (4 * self.stem)) ** 2
+        heads = [(places * channels, classes) for classes in (GENDER_CLASSES, AGE_CLASSES)]
+        return shapes + [(channels,)] * 4 + heads
 
     def training_flops(self):
         """Operations in a step of training for each picture: the convolutions' and the heads'."""
@@ -76,18 +95,17 @@ class WideResNet:
         pool = f", {self.pool} pooling" if self.pool != "local" else ""
         return f"WideResNet {self.depth}-{self.k} for {self.image_size} px faces{stem}{pool}"
 
-    def __call__(self):
+    def __call__(self, synchronized=False):
         """Build the model, in the precision of Keras's policy.
+
+        Args:
+            synchronized: normalise batches over all devices of a TensorFlow strategy.
 
         Input: (N, image_size, image_size, 3) float BGR, 0 to 255, unscaled.
         Outputs: ``pred_gender`` (N, 2) and ``pred_age`` (N, 101), probabilities.
         """
         import keras
         from keras import layers
-
-        from age_gender.training.devices import mirrored
-
-        together = mirrored()
 
         def regularizer():
             return keras.regularizers.L2(L2)
@@ -104,7 +122,9 @@ class WideResNet:
             )(x)
 
         def normalised(x):
-            x = layers.BatchNormalization(momentum=0.99, epsilon=0.001, synchronized=together)(x)
+            x = layers.BatchNormalization(momentum=0.99, epsilon=0.001, synchronized=synchronized)(
+                x
+            )
             return layers.Activation("relu")(x)
 
         def block(x, channels, stride):
@@ -141,16 +161,16 @@ class WideResNet:
         return keras.Model(inputs, heads)
 
 
-def with_descriptors(model, length):
-    """A model that also predicts descriptors (N, length), for training only."""
+def with_embeddings(model, length):
+    """A model that also predicts embeddings (N, length), for training only."""
     import keras
 
-    head = keras.layers.Dense(length, dtype="float32", name="pred_descriptor")
+    head = keras.layers.Dense(length, dtype="float32", name="pred_embedding")
     return keras.Model(model.input, [*model.outputs, head(model.layers[-1].input)])
 
 
 def two_heads(model):
-    """The model of gender and age within one that may have been built by `with_descriptors`."""
+    """The model of gender and age within one that may have been built by `with_embeddings`."""
     import keras
 
     return model if len(model.outputs) == 2 else keras.Model(model.input, model.outputs[:2])

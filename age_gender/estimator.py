@@ -13,7 +13,7 @@ from age_gender import weights
 from age_gender.command_line import quiet_start
 from age_gender.estimates import Estimates
 from age_gender.genders import MALE, NAMES
-from wide_resnet import AGE_CLASSES, WideResNet
+from wide_resnet import AGE_CLASSES
 
 # A batch is padded up to one of these, so that TensorFlow traces only a few graphs.
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -38,13 +38,11 @@ class Estimator:
         weights.require(self.description, path, depth, width)
         self.image_size = self.description.image_size
         self.path = Path(path)
-        said = self.description
-        network = WideResNet(self.image_size, said.depth, said.width, said.stem, said.pool)
         self.traces = 0
         with quiet_start():
             import tensorflow as tf
 
-            model = network.in_precision("float32")
+            model = self.description.network.in_precision("float32")
         model.set_weights(arrays)
 
         @tf.function

@@ -83,7 +83,9 @@ def tiny_weights(tmp_path_factory):
     ]  # untrained, its output is so large that the heads are sure of one answer
     first.set_weights([first.get_weights()[0] / 100])
     path = tmp_path_factory.mktemp("weights") / "tiny.hdf5"
-    weights.write(path, model, weights.Description(10, 1, 32, crop="aligned", margin=None))
+    weights.write(
+        path, model, weights.Description(WideResNet(32, 10, 1), crop="aligned", margin=None)
+    )
     return path, model
 
 

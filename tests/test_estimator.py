@@ -76,6 +76,6 @@ def test_other_depth_than_the_files_is_one_line(tiny_weights):
     with pytest.raises(UserError) as error:
         Estimator(tiny_weights[0], depth=16)
     assert str(error.value) == (
-        f"{tiny_weights[0]} holds a WideResNet 10-1 for 32 px faces, but --depth 16 was asked: "
-        "leave the option out or give the right file"
+        f"{tiny_weights[0]} holds a WideResNet 10-1 for 32 px faces, but depth 16 is required: "
+        "give another file, or leave the requirement out"
     )

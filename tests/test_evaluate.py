@@ -7,6 +7,7 @@ import evaluate
 from age_gender import weights
 from age_gender.command_line import UserError
 from helpers.pictures import write_appa_real, write_chips, write_database
+from wide_resnet import WideResNet
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,9 @@ def database(chips):
 @pytest.fixture(scope="module")
 def weight_file(tmp_path_factory, tiny_weights):
     """Random weights that say that they were trained on UTKFace."""
-    said = weights.Description(10, 1, 32, crop="aligned", margin=None, data="UTKFace", split_seed=0)
+    said = weights.Description(
+        WideResNet(32, 10, 1), crop="aligned", margin=None, data="UTKFace", split_seed=0
+    )
     said.validation_split, said.test_split = 0.3, 0.2
     path = tmp_path_factory.mktemp("weights") / "trained.hdf5"
     weights.write(path, tiny_weights[1], said)

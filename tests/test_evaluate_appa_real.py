@@ -59,7 +59,7 @@ def test_mistakes_are_one_line(release, tiny_weights):
     command = ["--weight_file", str(tiny_weights[0]), "--dataset_root"]
     with pytest.raises(UserError, match="gt_avg_valid.csv does not exist: give APPA-REAL's folder"):
         evaluate_appa_real.main([*command, "nowhere"])
-    with pytest.raises(UserError, match="but --depth 16 was asked"):
+    with pytest.raises(UserError, match="but depth 16 is required"):
         evaluate_appa_real.main([*command, str(release), "--depth", "16"])
     for path in (release / "test").iterdir():
         path.unlink()

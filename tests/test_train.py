@@ -18,6 +18,7 @@ from age_gender.command_line import UserError
 from age_gender.data.database import FaceDatabase
 from helpers import ROOT
 from helpers.pictures import write_appa_real, write_chips, write_database
+from wide_resnet import WideResNet
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_run_leaves_weights_and_history_that_describe_it(database, tmp_path):
     assert written == expected
     last = max(tmp_path.glob("*.hdf5"))
     description, _ = weights.read(last)
-    assert (description.depth, description.width, description.image_size) == (10, 1, 32)
+    assert description.network == WideResNet(32, 10, 1)
     assert (description.crop, description.data) == ("aligned", "UTKFace")
     assert description.terms == "non-commercial research only"
     assert (description.split_seed, description.validation_split) == (0, 0.2)
@@ -174,10 +175,10 @@ def test_killed_run_is_resumed_to_the_same_weights_as_one_that_was_not(
     pandas.testing.assert_frame_equal(*histories)
     assert len(histories[0]) == 3
     # descriptors are learnt, but neither validated nor kept
-    learnt, validated = (histories[0][f"{part}pred_descriptor_loss"] for part in ("", "val_"))
+    learnt, validated = (histories[0][f"{part}pred_embedding_loss"] for part in ("", "val_"))
     assert learnt.iloc[-1] < learnt[0] and (validated == 0).all()
     kept, _ = weights.read(max((tmp_path / "killed").glob("*.hdf5")))
-    assert kept.network == "a WideResNet 10-1 for 32 px faces"
+    assert kept.network == WideResNet(32, 10, 1)
 
 
 def test_resume_without_a_run_is_one_line(database, tmp_path):

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from age_gender import weights
+from age_gender import published, weights
 from age_gender.command_line import UserError
 from wide_resnet import WideResNet
 
@@ -17,7 +17,7 @@ NAME = "weights.29-3.76_utk.hdf5"
 @pytest.mark.parametrize("kind", ["weights_only", "full_model"])
 def test_original_file_gives_the_original_numbers(shared, kind):
     description, arrays = weights.read(shared / f"original/original_10_1_32_{kind}.hdf5")
-    assert (description.depth, description.width, description.image_size) == (10, 1, 32)
+    assert description.network == WideResNet(32, 10, 1)
     assert (description.crop, description.margin) == ("margin", 0.4)
     model = WideResNet(32, 10, 1)()
     model.set_weights(arrays)
@@ -30,7 +30,12 @@ def test_original_file_gives_the_original_numbers(shared, kind):
 def test_written_file_comes_back_with_its_description(tmp_path, tiny_weights):
     _, model = tiny_weights
     said = weights.Description(
-        10, 1, 32, margin=0.2, data="faces", split_seed=7, val_loss=3.5, training="train.py"
+        WideResNet(32, 10, 1),
+        margin=0.2,
+        data="faces",
+        split_seed=7,
+        val_loss=3.5,
+        training="train.py",
     )
     weights.write(tmp_path / "w.hdf5", model, said)
     description, arrays = weights.read(tmp_path / "w.hdf5")
@@ -44,9 +49,9 @@ def test_written_file_comes_back_with_its_description(tmp_path, tiny_weights):
 def test_other_stem_and_pool_come_back_and_predict_the_same(tmp_path, network):
     from age_gender.estimator import Estimator
 
-    size, depth, width, stem, pool = network
+    size = network[0]
     model = WideResNet(*network)()
-    said = weights.Description(depth, width, size, stem, pool)
+    said = weights.Description(WideResNet(*network))
     weights.write(tmp_path / "w.hdf5", model, said)
     assert weights.read(tmp_path / "w.hdf5")[0] == said
     faces = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
@@ -79,7 +84,7 @@ def test_halved_copy_keeps_description_and_numbers(tmp_path, tiny_weights, capsy
     )
     assert description == halved
     assert all(np.allclose(a, b, atol=1e-3) for a, b in zip(arrays, small))
-    with pytest.raises(UserError, match="half.hdf5 exists: give another name"):
+    with pytest.raises(UserError, match="--half: .*half.hdf5 exists: give another name"):
         weights.main([str(path), "--half", str(tmp_path / "half.hdf5")])
 
 
@@ -99,7 +104,7 @@ def test_model_starts_from_what_fits(tiny_weights):
         "starting from a WideResNet 10-1 for 32 px faces"
     )
     np.testing.assert_array_equal(started.get_weights()[-2], arrays[-2][:, ::-1])
-    with pytest.raises(UserError, match="holds a WideResNet 10-1 .* not a WideResNet 10-2 for 32"):
+    with pytest.raises(UserError, match="of a WideResNet 10-1 .* not fit a WideResNet 10-2"):
         weights.load_into(WideResNet(32, 10, 2)(), description, arrays, WideResNet(32, 10, 2))
 
 
@@ -112,7 +117,7 @@ def _bad_files(path, good):
             f"{path} is a web page saved under this name: download the file again",
         ),
         "empty": (b"", f"{path} is empty: download or copy it again"),
-        "cut": (whole[: len(whole) // 2], f"{path} is cut short: download or copy it again"),
+        "cut": (whole[: len(whole) // 2], f"{path} is truncated: download or copy it again"),
         "text": (
             b"hello",
             f"{path} is not an HDF5 weight file, or is damaged: download or copy it again",
@@ -163,8 +168,8 @@ def test_object_in_place_of_numbers_is_refused(tmp_path, tiny_weights):
 @pytest.mark.parametrize(
     "attribute, value, message",
     [
-        ("resize", "cubic", "says resize 'cubic': it is damaged, or of a newer version of this"),
-        ("crop", "round", "says crop 'round': it is damaged, or of a newer version of this"),
+        ("resize", "cubic", "has the resize 'cubic': it is damaged, or of a newer version of this"),
+        ("crop", "round", "has the crop 'round': it is damaged, or of a newer version of this"),
         ("layer_names", "conv2d", "is not an HDF5 weight file, or is damaged"),
         ("layer_names", 5, "is not an HDF5 weight file, or is damaged"),
     ],
@@ -209,8 +214,8 @@ def test_other_network_than_asked_is_one_line(tiny_weights):
     with pytest.raises(UserError) as error:
         weights.require(description, path, depth=16, width=8, image_size=64)
     assert str(error.value) == (
-        f"{path} holds a WideResNet 10-1 for 32 px faces, but --depth 16 --width 8 image size 64 "
-        "was asked: leave the option out or give the right file"
+        f"{path} holds a WideResNet 10-1 for 32 px faces, but depth 16, width 8, image size 64 "
+        "is required: give another file, or leave the requirement out"
     )
 
 
@@ -218,9 +223,8 @@ def test_missing_file_is_one_line(tmp_path):
     with pytest.raises(UserError) as error:
         weights.find(tmp_path / "none.hdf5")
     assert str(error.value) == (
-        f"--weight_file {tmp_path}/none.hdf5 does not exist: give a file, one of the published "
-        "names (weights.28-3.73.hdf5, weights.29-3.76_utk.hdf5), or leave it out for the weights "
-        "that ship"
+        f"{tmp_path}/none.hdf5 does not exist: give a file, one of the published names "
+        "(weights.28-3.73.hdf5, weights.29-3.76_utk.hdf5), or no name for the weights that ship"
     )
     with pytest.raises(UserError, match="is a folder: name a file in it"):
         weights.find(tmp_path)
@@ -249,18 +253,18 @@ def test_utkface_weights_of_the_original_have_utkfaces_gender_order(tmp_path, ti
 def release(release_page, monkeypatch, tmp_path, tiny_weights):
     """A local release page that serves the tiny weights under every name."""
     release_page.content = tiny_weights[0].read_bytes()
-    monkeypatch.setattr(weights, "RELEASE", release_page.address)
-    monkeypatch.setattr(weights, "FOLDER", tmp_path / "pretrained_models")
+    monkeypatch.setattr(published, "RELEASE", release_page.address)
+    monkeypatch.setattr(published, "FOLDER", tmp_path / "pretrained_models")
     return release_page
 
 
 def test_published_name_is_downloaded_once(release):
     path = weights.find(NAME)
-    assert path == weights.FOLDER / NAME
+    assert path == published.FOLDER / NAME
     assert path.read_bytes() == release.content
     assert weights.find(NAME) == path
     assert release.ranges == [0]
-    assert [file.name for file in weights.FOLDER.iterdir()] == [NAME]
+    assert [file.name for file in published.FOLDER.iterdir()] == [NAME]
 
 
 def test_wrong_content_is_not_kept(release):
@@ -269,15 +273,15 @@ def test_wrong_content_is_not_kept(release):
         weights.find(name)
     received = hashlib.md5(release.content).hexdigest()
     assert str(error.value) == (
-        f"{name}: what came is not the published file (MD5 {received}, not "
+        f"{name}: the downloaded file is not the published one (MD5 {received}, not "
         "fbe63257a054c1c5466cfd7bf14646d6): run the command again"
     )
-    assert list(weights.FOLDER.iterdir()) == []
+    assert list(published.FOLDER.iterdir()) == []
 
 
 def test_offline_says_where_to_put_the_file(monkeypatch, tmp_path):
-    monkeypatch.setattr(weights, "RELEASE", "http://127.0.0.1:9/")
-    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    monkeypatch.setattr(published, "RELEASE", "http://127.0.0.1:9/")
+    monkeypatch.setattr(published, "FOLDER", tmp_path)
     with pytest.raises(UserError) as error:
         weights.find(NAME)
     assert str(error.value) == (

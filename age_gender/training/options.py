@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from age_gender.command_line import Parser, number_between
-from wide_resnet import DEPTH, POOLS, WIDTH
+from wide_resnet import DEPTH, POOLS, WIDTH, WideResNet
 
 PRESET = {"shift": 0.1, "flip": True, "erase": 0.5, "mixup": 0.2}  # --aug
 
@@ -16,6 +16,11 @@ def _fold(text):
     if not match or not 1 <= int(match[1]) <= int(match[2]) <= 100 or int(match[2]) < 2:
         raise argparse.ArgumentTypeError(f"must be like 2/5, received {text!r}")
     return int(match[1]), int(match[2])
+
+
+def network_of(args, image_size):
+    """The `WideResNet` of the options; raises ValueError if there is no such network."""
+    return WideResNet(image_size, args.depth, args.width, args.stem, args.pool)
 
 
 def get_args(argv=None):

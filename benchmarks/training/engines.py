@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from age_gender import autotune
 from age_gender.command_line import Parser, UserError, number_between, progress, quiet_start, run
+from age_gender.training.options import network_of
 
 PARTS = ("everything", "no batch normalisation", "no ReLU", "neither")
 
@@ -92,10 +93,9 @@ def measure(args):
 
     import train
     from age_gender.training import options as train_options
-    from wide_resnet import WideResNet
 
     without(part)
-    network = WideResNet(64, args.depth, args.width, args.stem, args.pool)
+    network = network_of(args, 64)
     options = train_options.get_args(["-i", "none", "--batch_size", str(args.batch_size)])
     model = train.compiled(options, network, 100, autotune.Way(way, precision))
     ends, faults = [], []
@@ -134,9 +134,7 @@ def measure_prediction(args):
         import numpy as np
         import tensorflow as tf
 
-    from wide_resnet import WideResNet
-
-    model = WideResNet(64, args.depth, args.width, args.stem, args.pool).in_precision(precision)
+    model = network_of(args, 64).in_precision(precision)
     predict = tf.function(
         lambda faces: model(tf.cast(faces, tf.float32), training=False), jit_compile=way == "xla"
     )
@@ -188,9 +186,8 @@ def main(argv=None):
         return
     with quiet_start():
         import keras  # noqa: F401
-    from wide_resnet import WideResNet
 
-    network = WideResNet(64, args.depth, args.width, args.stem, args.pool)
+    network = network_of(args, 64)
     low = args.bfloat16 or autotune._computes_bfloat16()
     precisions = autotune.PRECISIONS if low else autotune.PRECISIONS[:1]
     rate = autotune._matrix_rate() / 1e9

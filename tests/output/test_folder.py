@@ -8,6 +8,7 @@ import pytest
 from age_gender import estimator, faces, frames, weights
 from age_gender.live.analyst import Job
 from age_gender.output import folder as picture_folder
+from wide_resnet import WideResNet
 
 
 def job_of(tiny_weights, margin=None, **options):
@@ -135,6 +136,6 @@ def test_cropped_pictures_are_resized_by_the_filter_of_the_weights(tmp_path):
     chip = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "chip.png"), chip)
     for resize, flag in (("linear", cv2.INTER_LINEAR), ("area", cv2.INTER_AREA)):
-        said = weights.Description(image_size=32, resize=resize)
+        said = weights.Description(WideResNet(32), resize=resize)
         _, (cut,), _ = picture_folder._Examine(faces.Cut.of(said), True)(tmp_path / "chip.png")
         np.testing.assert_array_equal(cut, cv2.resize(chip, (32, 32), interpolation=flag))

@@ -40,7 +40,7 @@ def begun(tmp_path_factory):
         arrays[place] = 0.03 * arrays[place]
     model.set_weights(arrays)
     path = tmp_path_factory.mktemp("begun") / "begun.hdf5"
-    weights.write(path, model, weights.Description(10, 1, 32))
+    weights.write(path, model, weights.Description(WideResNet(32, 10, 1)))
     return path
 
 
