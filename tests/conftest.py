@@ -1,11 +1,11 @@
 """What several tests need: tiny pictures, a tiny network, the shared data where it is."""
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,10 @@ import pytest
 
 from age_gender import command_line  # noqa: F401  as in every command, before OpenCV
 from helpers import ROOT
+from helpers import warm as warm_commands
 from helpers.disk import small_disk as small_disk_at
 from helpers.release_page import serve as serve_release_page
-from helpers.screen import ask_to_close, screen
+from helpers.screen import Program, screen
 
 DATA = Path(os.environ.get("FACE_TEST_DATA", ROOT.parent / "shared" / "data"))
 
@@ -164,50 +165,24 @@ def display():
         yield name
 
 
+@pytest.fixture(scope="session")
+def warm():
+    """Starts scripts as processes, which need not import TensorFlow anew where it can be had."""
+    if sys.platform != "linux":
+        yield warm_commands.start
+        return
+    with contextlib.closing(warm_commands.Parent()) as parent:
+        yield parent.start
+
+
 @pytest.fixture
-def start(display, tmp_path):
-    """Start a process on the screen; the function returns it when its window is there."""
-    started = []
-    output = tmp_path / "printed"
-    environment = {**os.environ, "DISPLAY": display}
+def on_screen(display, warm, tmp_path):
+    """Start a script on the screen; its `Program`, when its window is there."""
+    with contextlib.ExitStack() as stack:
 
-    def xdotool(*arguments):
-        done = subprocess.run(
-            ["xdotool", *arguments], env=environment, capture_output=True, text=True
-        )
-        return done.stdout.split()
+        def start(*arguments, **options):
+            program = Program(warm, display, tmp_path, arguments, **options)
+            stack.callback(program.end)
+            return program
 
-    def start(*arguments):
-        with open(output, "w") as file:
-            process = subprocess.Popen(
-                [sys.executable, *arguments],
-                env={**os.environ, "DISPLAY": display},
-                cwd=tmp_path,
-                stdout=file,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        started.append(process)
-        deadline = time.monotonic() + 60
-        while not xdotool("search", "--onlyvisible", "--name", "^result$"):
-            assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
-            time.sleep(0.1)
-        time.sleep(0.5)
-        return process
-
-    def window():
-        (shown,) = xdotool("search", "--onlyvisible", "--name", "^result$")
-        return shown
-
-    def press(key):
-        xdotool("windowfocus", window())
-        xdotool("key", key)
-
-    start.press = press
-    start.close = lambda: ask_to_close(display, int(window()))
-    start.printed = output.read_text
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stderr.close()
+        yield start

@@ -1,5 +1,15 @@
 """What several tests, and a benchmark, need beside fixtures."""
 
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def until(condition, seconds=120):
+    """Wait until a function returns something true, and return that."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+    return found

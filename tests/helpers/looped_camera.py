@@ -2,7 +2,8 @@
 
     python3 looped_camera.py clip.avi run.py [options]
 
-Where FRAME_TIMES names a file, the time of every picture that a window shows is written there.
+Where FRAME_TIMES names a file, the time of every picture that a window shows is written there;
+where KEYS names one, the code of every key that a window has taken.
 """
 
 import os
@@ -51,10 +52,24 @@ def noting_times(show, path):
     return noted
 
 
+def noting_keys(wait, path):
+    """``wait`` (cv2.waitKey) that also writes a line with each key to ``path``."""
+
+    def noted(delay):
+        key = wait(delay)
+        with open(path, "a") as lines:  # it is there once the window waits for keys
+            lines.write("" if key == -1 else f"{key & 0xFF}\n")
+        return key
+
+    return noted
+
+
 if __name__ == "__main__":
     _, Camera.clip, script = sys.argv[:3]
     cv2.VideoCapture = Camera
     if "FRAME_TIMES" in os.environ:
         cv2.imshow = noting_times(cv2.imshow, os.environ["FRAME_TIMES"])
+    if "KEYS" in os.environ:
+        cv2.waitKey = noting_keys(cv2.waitKey, os.environ["KEYS"])
     sys.argv = sys.argv[2:]
     runpy.run_path(script, run_name="__main__")

@@ -1,63 +1,65 @@
-import time
-
 import pytest
 
 from age_gender.command_line import UserError
 from age_gender.live import window
-from helpers import ROOT
+from helpers import ROOT, until
 from helpers.pictures import write_video
 
 ALONE = """
-import sys
-sys.path.insert(0, sys.argv[1])
 import numpy as np
 from age_gender.live import window
 with window.Window("result") as shown:
     while shown.show(np.full((300, 400, 3), 90, np.uint8), wait_for_key=True) is not None:
-        pass
+        print("shown", flush=True)
 """
 
 
 @pytest.fixture
-def demo(start, tiny_weights):
+def alone(on_screen, tmp_path):
+    """A window that shows the same picture again with every key."""
+    (tmp_path / "alone.py").write_text(ALONE)
+    return on_screen(tmp_path / "alone.py")
+
+
+@pytest.fixture
+def demo(on_screen, tiny_weights):
     """Start demo.py with options."""
 
     def with_options(*options):
-        return start(ROOT / "demo.py", "--weight_file", tiny_weights[0], *options)
+        return on_screen(ROOT / "demo.py", "--weight_file", tiny_weights[0], *options)
 
     return with_options
 
 
-def test_any_key_goes_to_the_next_picture_and_the_last_ends(demo, start, pictures):
-    process = demo("--image_dir", pictures)
-    start.press("space")
-    time.sleep(1)
-    assert process.poll() is None
-    start.press("n")
-    assert process.wait(10) == 0, process.stderr.read()
-    assert process.stderr.read() == ""
+def test_any_key_goes_to_the_next_picture_and_the_last_ends(demo, pictures):
+    program = demo("--image_dir", pictures)
+    program.press("space")
+    until(lambda: program.shown() == 2)
+    assert program.running()
+    program.press("n")
+    assert program.wait() == 0, program.said()
+    assert program.said() == ""
 
 
 @pytest.mark.parametrize("key", ["Escape", "q"])
-def test_escape_and_q_end_it(start, key):
-    process = start("-c", ALONE, ROOT)
-    start.press("space")
-    time.sleep(0.3)
-    assert process.poll() is None
-    start.press(key)
-    assert process.wait(10) == 0, process.stderr.read()
+def test_escape_and_q_end_it(alone, key):
+    alone.press("space")
+    until(alone.printed)
+    assert alone.running()
+    alone.press(key)
+    assert alone.wait() == 0, alone.said()
+    assert alone.printed() == "shown\n"
 
 
-def test_closing_the_window_ends_it(start):
-    process = start("-c", ALONE, ROOT)
-    start.close()
-    assert process.wait(10) == 0, process.stderr.read()
+def test_closing_the_window_ends_it(alone):
+    alone.close()
+    assert alone.wait() == 0, alone.said()
 
 
 def test_video_plays_to_its_end(demo, tmp_path, astronaut):
-    process = demo("--source", write_video(tmp_path / "clip.avi", astronaut, 8))
-    assert process.wait(60) == 0
-    assert process.stderr.read() == ""
+    program = demo("--source", write_video(tmp_path / "clip.avi", astronaut, 8))
+    assert program.wait() == 0
+    assert program.said() == ""
 
 
 def test_without_a_display_one_line_says_what_works(monkeypatch):
