@@ -1,55 +1,149 @@
+"""Every Markdown file is under test: commands, options, files, links, Python and figures."""
+
+import ast
 import functools
 import re
 import shlex
 import subprocess
 import sys
+from string import Template
 
 import pytest
 
 from helpers import ROOT
 
-README = (ROOT / "README.md").read_text()
-CARD = (ROOT / "pretrained_models" / "README.md").read_text()
-BLOCKS = re.findall(r"```sh\n(.*?)```", README + CARD, re.DOTALL)
-COMMANDS = [
-    line
-    for block in BLOCKS
-    for line in block.replace("\\\n", " ").splitlines()
-    if line.startswith("python3 ") and ".py" in line
-]
+FOLDERS = (".", "docs", "benchmarks", "pretrained_models", "appa-real")
+TEXTS = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for folder in FOLDERS
+    for path in sorted((ROOT / folder).glob("*.md"))
+}
+README = TEXTS["README.md"]
+CARD = TEXTS["pretrained_models/README.md"]
+SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
+FOREIGN = (".", "apt-get", "cd", "docker", "export", "git", "mv", "pip", "py")  # not checked
+
+
+def blocks(text, *languages):
+    """The fenced blocks of a Markdown text in some languages."""
+    return re.findall(rf"```(?:{'|'.join(languages)})\n(.*?)```", text, re.DOTALL)
+
+
+def commands(text):
+    """Each command of a Markdown text, on one line, with the variables of its block put in."""
+    for block in blocks(text, "sh", "powershell"):
+        variables = {}
+        for line in re.sub(r" [\\`]\n\s*", " ", block).splitlines():
+            assigned = re.match(r'(\w+)="(.*)"$', line)
+            if assigned:
+                variables[assigned[1]] = Template(assigned[2]).safe_substitute(variables)
+            else:
+                yield Template(line).safe_substitute(variables)
+    yield from (f"python3 {line}" for line in re.findall(r"`((?:\w+/)*\w+\.py [^`|]*)`", text))
+
+
+COMMANDS = sorted({(name, line) for name, text in TEXTS.items() for line in commands(text) if line})
 
 
 @functools.cache
-def help_of(script):
-    done = subprocess.run([sys.executable, ROOT / script, "--help"], capture_output=True, text=True)
-    assert done.returncode == 0
+def help_of(*script):
+    done = subprocess.run(
+        [sys.executable, *script, "--help"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_there_are_commands():
-    assert len(COMMANDS) > 8
+def script_of(words):
+    """What Python is told to run, and the arguments: (("demo.py",), [...])."""
+    return (tuple(words[:2]), words[2:]) if words[0] == "-m" else ((words[0],), words[1:])
 
 
-@pytest.mark.parametrize("line", COMMANDS)
-def test_command_and_its_options_exist(line):
-    _, script, *arguments = shlex.split(line)
-    assert (ROOT / script).is_file()
-    for option in re.findall(r"--\w+", " ".join(arguments)):
-        assert re.search(rf"{option}\b", help_of(script)), f"{script} has no {option}"
+@pytest.mark.parametrize("name, line", COMMANDS)
+def test_command_and_its_options_exist(name, line):
+    words = shlex.split(line.replace("\\", "/"), comments=True)
+    program, *words = words
+    if program == "./download.sh":
+        assert set(words) <= {"imdb", "wiki", "appa-real"}
+    elif program == "make":
+        assert f"\n{words[0]}:" in (ROOT / "Makefile").read_text()
+    elif program.startswith("age-gender-"):
+        script = program.removeprefix("age-gender-").replace("-", "_") + ".py"
+        options_exist((script,), words)
+    elif program in ("python3", ".venv/bin/python", ".venv/Scripts/python"):
+        script, arguments = script_of(words)
+        if script != ("-m", "venv"):
+            options_exist(script, arguments)
+    else:
+        assert program.removeprefix(".venv/Scripts/") in FOREIGN
 
 
-def test_every_script_is_mentioned():
-    scripts = [path.name for path in ROOT.glob("*.py")]
-    assert [name for name in scripts if name not in README] == []
+def options_exist(script, arguments):
+    for option in re.findall(r"(?<!\S)--\w+", " ".join(arguments)):
+        assert re.search(rf"{option}\b", help_of(*script)), f"{script} has no {option}"
+    help_of(*script)
 
 
-def test_every_file_and_make_target_mentioned_exists():
-    named = re.findall(r"`([\w/]+\.(?:py|txt))`", README)
-    assert [name for name in named if not (ROOT / name).exists()] == []
-    assert (ROOT / re.search(r"!\[.*?\]\((.*?)\)", README)[1]).is_file()
-    targets = re.findall(r"^make (\w+)$", "\n".join(BLOCKS), re.MULTILINE)
-    assert targets == ["demo", "test"]
-    assert all(f"\n{target}:" in (ROOT / "Makefile").read_text() for target in targets)
+def test_there_are_commands_in_the_readme_and_in_docs():
+    files = [name for name, _ in COMMANDS]
+    assert files.count("README.md") > 8
+    assert len({name for name in files if name.startswith("docs/")}) > 4
+
+
+def test_options_in_the_text_are_those_of_some_command():
+    guarded = [
+        path.relative_to(ROOT)
+        for pattern in ("*.py", "age_gender/**/*.py", "benchmarks/**/*.py", "tools/*.py")
+        for path in ROOT.glob(pattern)
+        if 'if __name__ == "__main__"' in path.read_text(encoding="utf-8")
+    ]
+    modules = [".".join(path.with_suffix("").parts) for path in guarded]
+    known = {each for module in modules for each in re.findall(r"--\w+", help_of("-m", module))}
+    for name, text in TEXTS.items():
+        prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+        assert sorted(set(re.findall(r"`(--\w+)", prose)) - known) == [], name
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_files_in_the_text_exist(name):
+    found = re.findall(r"`([\w./-]+\.(?:py|txt|sh|ipynb|toml|md))`", TEXTS[name])
+    found += re.findall(r"`((?:age_gender|tests|tools|benchmarks|docs)/[\w/]*)`", TEXTS[name])
+    here = (ROOT / name).parent
+    assert [each for each in found if not ((ROOT / each).exists() or (here / each).exists())] == []
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_links_lead_somewhere(name):
+    for link in re.findall(r"\]\(([^)\s]+)\)", TEXTS[name]):
+        if link.startswith("https://"):
+            continue
+        path, _, heading = link.partition("#")
+        target = (ROOT / name).parent / path if path else ROOT / name
+        assert target.exists(), link
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            known = [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
+            assert heading in known, link
+
+
+@pytest.mark.parametrize("name", [name for name in TEXTS if blocks(TEXTS[name], "python")])
+def test_python_compiles_and_what_it_imports_exists(name):
+    for block in blocks(TEXTS[name], "python"):
+        imports = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.ImportFrom)]
+        assert imports
+        for node in imports:
+            module = __import__(node.module, fromlist=["*"])
+            assert [each.name for each in node.names if not hasattr(module, each.name)] == []
+
+
+def test_readme_is_short_and_leads_to_all_of_docs():
+    assert len(README.splitlines()) <= 200
+    assert [name for name in TEXTS if name.startswith("docs/") and f"({name})" not in README] == []
+
+
+def test_readme_names_every_script_and_the_two_commands_of_make():
+    assert [name for name in SCRIPTS if name not in README] == []
+    assert re.findall(r"^make (\w+)$", README, re.MULTILINE) == ["demo", "test"]
 
 
 def test_system_line_is_the_one_that_the_check_prints():
@@ -62,6 +156,6 @@ def test_figures_are_those_of_the_weights_that_ship():
     from age_gender import weights
 
     description, _ = weights.read(weights.find())
-    assert f"| {description.val_age_mae:.2f} |" in README
-    assert f"| {100 * description.val_gender_accuracy:.1f} |" in README
+    assert f"{description.val_age_mae:.2f}" in README
+    assert f"{100 * description.val_gender_accuracy:.1f}" in README
     assert description.training in CARD.replace(" \\\n    ", " ")
