@@ -258,7 +258,8 @@ def main(argv=None):
     found = callbacks.read_state(state_path, content) if resume else None
     batches, held = batches_of(args, faces, training, validation, place)
     way = choose_way(args, network, batches, found, place)
-    keras.utils.set_random_seed(args.seed)
+    with quiet_start():  # on JAX, this alone would import TensorFlow
+        keras.utils.set_random_seed(args.seed)
     model = compiled(args, network, len(batches), way)
     log(
         f"{model.count_params():,} parameters, {len(training)} pictures for training, "

@@ -17,7 +17,10 @@ os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
-NEEDLESS = {"jax", "matplotlib"}  # of what TensorFlow and Keras import
+NEEDLESS = {  # of what Keras and its backend import
+    "tensorflow": {"jax", "matplotlib"},
+    "jax": {"tensorflow", "matplotlib"},
+}
 
 
 class HelpFormatter(argparse.HelpFormatter):
@@ -190,7 +193,7 @@ def quiet_start():
     """Import TensorFlow or Keras in the block: its talk stays off the terminal, and it is quicker.
 
     The talk is written by C++ code before any log level is read, so stderr itself is turned
-    aside. Where an error leaves the block, what was written is printed after all. What both
+    aside. Where an error leaves the block, what was written is printed after all. What they
     import only because it is there (`NEEDLESS`) is hidden meanwhile: it takes a quarter of the
     time.
     """
@@ -200,7 +203,8 @@ def quiet_start():
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            with _hidden(NEEDLESS - {os.environ.get("KERAS_BACKEND")} - sys.modules.keys()):
+            needless = NEEDLESS.get(os.environ.get("KERAS_BACKEND", "tensorflow"), set())
+            with _hidden(needless - sys.modules.keys()):
                 yield
         except Exception:
             aside.seek(0)
