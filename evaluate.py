@@ -8,7 +8,6 @@ Where the pictures are those that the weights were trained on, only their valida
 
 import dataclasses
 import json
-import os
 import tempfile
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from age_gender.command_line import (
     run,
 )
 
-RACES = ("White", "Black", "Asian", "Indian", "other")  # UTKFace's labels 0 to 4
 PARTS = ("training", "validation", "test")
 SHOWN, WORST = 32, 20  # faces on the sheets
 
@@ -81,26 +79,21 @@ def get_args(argv=None):
 
 def open_pictures(path, description, made_in, age_label):
     """The database of the pictures; `UserError` where the weights cannot take its faces."""
-    from age_gender.data import labelled as training_data
     from age_gender.data.database import FaceDatabase
+    from age_gender.data.labelled import cut_of, database_of, warn_of_cut
 
     if path.is_dir():
-        return training_data.database_of(
-            path, made_in, description.image_size, description.resize, age_label
-        )
-    database = FaceDatabase(path)
+        size, resize = description.image_size, description.resize
+        database = database_of(path, made_in, size, resize, age_label)
+    else:
+        database = FaceDatabase(path)
     if database.img_size != description.image_size:
         raise UserError(
             f"{path} holds faces of {database.img_size} px, but the weights take "
             f"{description.image_size}: make it with --img_size {description.image_size}, or give "
             "the folder of the pictures"
         )
-    if (database.crop, database.resize) != (description.crop, description.resize):
-        log(
-            f"warning: the faces of {path} are cut otherwise ({database.crop}, {database.resize}) "
-            f"than those that the weights were trained on ({description.crop}, "
-            f"{description.resize})"
-        )
+    warn_of_cut(path, cut_of(database), description)
     return database
 
 
@@ -111,9 +104,9 @@ def rows_of(part, database, description):
     """
     import numpy as np
 
-    from age_gender.data import labelled as training_data
+    from age_gender.data.labelled import dataset_of
 
-    name = training_data.TERMS.get(database.db, (database.db,))[0]
+    name = dataset_of(database.db).name
     if part == "auto":
         part = "validation" if name in description.data.split(", ") else "all"
         if part == "validation" and description.split_seed is None:
@@ -127,23 +120,6 @@ def rows_of(part, database, description):
     if not len(rows):
         raise UserError(f"--part {part}: it holds no picture in the split of these weights")
     return rows, part
-
-
-def races_of(database):
-    """UTKFace's race label of each row, "" where it has none."""
-    try:
-        names = database.sources() if database.db == "utk" else []
-    except UserError:  # the original's databases do not record them
-        names = []
-    if not names:
-        return [""] * len(database)
-    found = []
-    for name in names:
-        fields = os.path.basename(name).split("_")
-        label = fields[2] if len(fields) > 3 else ""
-        known = label in ("0", "1", "2", "3", "4")
-        found.append(RACES[int(label)] if known else "")
-    return found
 
 
 def estimate(estimator, database, rows):
@@ -220,6 +196,8 @@ def main(argv=None):
             return
         rows, part = rows_of(args.part, database, first)
         ages, genders = database.ages[rows], database.genders[rows]
+        from age_gender.data.labelled import races_of
+
         races = races_of(database)
         groups = [races[row] for row in rows]
         with quiet_start():

@@ -4,6 +4,7 @@ python3 evaluate_appa_real.py --weight_file checkpoints/weights.28-3.73.hdf5
 """
 
 import csv
+import dataclasses
 from pathlib import Path
 
 from age_gender.command_line import (
@@ -72,12 +73,16 @@ def write_table(path, names, ages, rows, estimates):
 def main(argv=None):
     args = get_args(argv)
     from age_gender import weights
-    from age_gender.data import appa_real
+    from age_gender.data.appa_real import APPA_REAL, read_table
+    from age_gender.data.labelled import cut_of, warn_of_cut
 
     path = weights.find(args.weight_file)
     description, _ = weights.read(path)
     weights.require(description, path, args.depth, args.width)
-    names, ages = appa_real.read_table(args.dataset_root, args.split)
+    names, ages = read_table(args.dataset_root, args.split)
+    crop, margin = APPA_REAL.crop, APPA_REAL.margin
+    cut = cut_of(dataclasses.replace(description, crop=crop, margin=margin))
+    warn_of_cut(args.dataset_root, cut, description)
     import numpy as np
 
     read = list(read_faces(args.dataset_root, names, description.image_size, description.resize))

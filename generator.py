@@ -1,4 +1,4 @@
-"""Faces become training batches, from a database or from folders of pictures.
+"""Training batches of faces, from a database or from folders of pictures.
 
 Every batch is drawn from ``default_rng((seed, epoch, batch number))``: the same settings give
 the same batches, whatever the number of workers.
@@ -10,7 +10,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from age_gender.data import labelled as training_data
+from age_gender import faces
+from age_gender.data.labelled import read_folder
+from age_gender.frames import read_picture
 from age_gender.training.augmentation import (
     Augmentation,
     age_targets,
@@ -22,20 +24,20 @@ from wide_resnet import IMAGE_SIZE
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of (pictures, targets); those who inherit say how rows are read.
+    """Batches of (pictures, targets); subclasses define how rows are read.
 
     Args:
         rows: numbers of the rows to draw from.
         batch_size: pictures in a batch. In training a last, smaller batch is left out.
         training: draw the rows in random order and augment; else all rows in order, unchanged.
         augmentation: an `Augmentation`.
-        seed: of all draws.
+        seed: random seed.
         share: (number, count): only this part of every batch is read and made, number from 0. The
-            parts put together are the batch; ``count`` must divide its pictures.
+            parts together are the batch; ``count`` must divide its pictures.
         kwargs: of `keras.utils.PyDataset`, ``workers`` for instance.
 
     Attributes:
-        epoch: number of the epoch that is drawn from, from 0; set it before each.
+        epoch: number of the epoch, from 0; set it before each.
     """
 
     def __init__(
@@ -72,15 +74,15 @@ class Batches(keras.utils.PyDataset):
         number, parts = self.share
         part = slice(number * count // parts, (number + 1) * count // parts)
         if not self.training:
-            faces, targets = self.read(self.rows[some][part])
-            return np.asarray(faces, np.float32), targets
+            images, targets = self.read(self.rows[some][part])
+            return np.asarray(images, np.float32), targets
         rng = np.random.default_rng((self.seed, self.epoch, index))
         batch = self.read(self._order(0)[some][part])
         if self.augmentation.mixup:
             others = self.read(self._order(1)[some][part])
             batch = mixup(batch, others, self.augmentation.mixup, rng, count, part)
-        faces, targets = batch
-        return augment(faces, rng, self.augmentation, count, part), targets
+        images, targets = batch
+        return augment(images, rng, self.augmentation, count, part), targets
 
     def _order(self, stream):
         """This epoch's order of the rows."""
@@ -89,46 +91,46 @@ class Batches(keras.utils.PyDataset):
 
 
 class FaceBatches(Batches):
-    """Batches of (faces, (gender targets, age targets[, descriptors])) from a database.
+    """Batches of (faces, (gender targets, age targets[, embeddings])) from a database.
 
     Faces are (B, S, S, 3) float32 BGR, 0 to 255; the targets (B, 2), (B, 101) and (B, 128).
 
     Args:
-        database: a `face_database.FaceDatabase`, or anything with images, genders and ages.
+        database: a `FaceDatabase`, or anything with images, genders and ages.
         rows, batch_size, kwargs: as in `Batches`.
-        smoothing: years of the Gaussian age targets.
-        descriptors: (N, 128) of all rows of the database, or None.
+        smoothing: standard deviation of the Gaussian age targets, years.
+        embeddings: (N, 128) of all rows of the database, or None.
     """
 
-    def __init__(self, database, rows, batch_size, smoothing=0.0, descriptors=None, **kwargs):
+    def __init__(self, database, rows, batch_size, smoothing=0.0, embeddings=None, **kwargs):
         super().__init__(rows, batch_size, **kwargs)
         self.database = database
         self.smoothing = smoothing
-        self.descriptors = descriptors
+        self.embeddings = embeddings
 
     def read(self, rows):
-        faces = np.stack([self.database.images[row] for row in rows])
+        images = np.stack([self.database.images[row] for row in rows])
         genders = gender_targets(self.database.genders[rows])
         targets = genders, age_targets(self.database.ages[rows], self.smoothing)
-        if self.descriptors is not None:
-            targets += (self.descriptors[rows].astype(np.float32),)
-        return faces, targets
+        if self.embeddings is not None:
+            targets += (self.embeddings[rows].astype(np.float32),)
+        return images, targets
 
 
 class FaceGenerator(FaceBatches):
-    """Batches of faces straight from folders of pictures, which are read when they are needed.
+    """Batches of faces from folders of pictures, which are read when they are needed.
 
     Args:
         appa_dir: APPA-REAL's folder (appa-real-release), whose training part is taken.
-        utk_dir: folder of UTKFace's chips; at least one of the two.
+        utk_dir: folder of UTKFace's pictures; at least one of the two.
         batch_size: pictures in a batch.
         image_size: side of the faces in pixels.
         age_label: "apparent" or "real", of APPA-REAL.
         ignored: file names of APPA-REAL's pictures that are left out.
         training, kwargs: as in `FaceBatches`.
 
-    Raises `UserError` where a folder is not such a one, and `UnreadablePicture` where a picture is
-    damaged (train.py, which makes a database first, leaves such pictures out).
+    Raises `UserError` if a folder is neither, and `UnreadablePicture` if a picture is damaged
+    (train.py, which makes a database first, leaves such pictures out).
     """
 
     def __init__(
@@ -147,26 +149,23 @@ class FaceGenerator(FaceBatches):
             raise ValueError("appa_dir or utk_dir must be given. Received: None")
         paths, ages, genders = [], [], []
         for folder in folders:
-            names, *labels, refused, _ = training_data.labelled(folder, age_label, ignored)
-            kept = [row for row in range(len(names)) if row not in refused]
-            paths += [folder / names[row] for row in kept]
-            for values, some in zip((ages, genders), labels):
-                values.extend(some[kept])
-        faces = types.SimpleNamespace(
+            pictures, _ = read_folder(folder, age_label, ignored)
+            kept = [row for row in range(len(pictures)) if row not in pictures.refused]
+            paths += [folder / pictures.names[row] for row in kept]
+            ages.extend(pictures.ages[kept])
+            genders.extend(pictures.genders[kept])
+        labelled = types.SimpleNamespace(
             images=_Decoded(paths, image_size), ages=np.array(ages), genders=np.array(genders)
         )
-        super().__init__(faces, np.arange(len(paths)), batch_size, training=training, **kwargs)
+        super().__init__(labelled, np.arange(len(paths)), batch_size, training=training, **kwargs)
 
 
 class _Decoded:
-    """Picture files by their number, each read when it is asked for, (size, size, 3) uint8 BGR."""
+    """Picture files by number, each read when it is needed, (size, size, 3) uint8 BGR."""
 
     def __init__(self, paths, size):
         self._paths = paths
         self._size = size
 
     def __getitem__(self, row):
-        from age_gender import faces
-        from age_gender.frames import read_picture
-
         return faces.whole(read_picture(self._paths[row]), self._size)

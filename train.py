@@ -13,7 +13,7 @@ import shlex
 import sys
 
 from age_gender import autotune, installation
-from age_gender.command_line import UserError, log, quiet_start, run
+from age_gender.command_line import UserError, log, option, quiet_start, run
 from age_gender.training import devices
 from age_gender.training.options import PRESET, get_args, network_of
 from wide_resnet import two_heads, with_embeddings
@@ -234,7 +234,8 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     args = get_args(argv)
     from age_gender import weights
-    from age_gender.data import labelled as training_data
+    from age_gender.data import appa_real
+    from age_gender.data.labelled import open_faces
 
     folder = installation.folder() / args.output_path
     name = f"{args.depth}_{args.width}"
@@ -242,9 +243,9 @@ def main(argv=None):
     state_path = folder / f"state_{name}.npz" if first else None
     resume = unfinished(state_path, args.resume)
     start = weights.read(weights.find(args.weight_file)) if args.weight_file else None
-    faces = training_data.open_faces(
-        args.input, folder, args.img_size, args.age_label, args.ignore_list
-    )
+    with option("--ignore_list"):
+        ignored = appa_real.read_names(args.ignore_list) if args.ignore_list else ()
+    faces = open_faces(args.input, folder, args.img_size, args.age_label, ignored)
     training, validation, network = prepare(args, faces)
     folder.mkdir(parents=True, exist_ok=True)
 

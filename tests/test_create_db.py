@@ -8,6 +8,7 @@ import scipy.io
 
 import create_db
 from age_gender.command_line import UserError
+from age_gender.data import imdb_wiki
 from age_gender.data.database import FaceDatabase
 
 NAMES = ["01/a.jpg", "02/b.jpg", "02/ü.jpg", "03/d.jpg", "03/e.jpg", "03/f.jpg", "03/g.jpg"]
@@ -89,20 +90,20 @@ def test_ages_are_those_of_pythons_calendar():
     taken = rng.integers(1900, 2016, 3000)
     dates = [datetime.date.fromordinal(int(day)) for day in born]
     expected = [year - date.year - (date.month >= 7) for year, date in zip(taken, dates)]
-    assert create_db.ages_of(taken, born).tolist() == expected
+    assert imdb_wiki.ages_of(taken, born).tolist() == expected
 
 
 def test_years_of_the_meta_file_do_not_wrap_round(tmp_path):
     """They are uint16, in which 2009 - 2055 is 65,490."""
     dob = np.array([[datenum(2055, 1, 1)] * 6 + [datenum(1980, 1, 1)]])
     folder = write_tree(tmp_path, dob=dob, photo_taken=np.full((1, 7), 2009, np.uint16))
-    rows = create_db.read_meta(folder / "wiki.mat", "wiki")
+    rows = imdb_wiki.read_meta(folder / "wiki.mat", "wiki")
     assert rows.ages.tolist() == [-46] * 6 + [29]
 
 
 def test_real_meta_file_keeps_38138_rows(shared):
-    rows = create_db.read_meta(shared / "wiki_crop" / "wiki.mat", "wiki")
-    kept, dropped = create_db.select(rows, 1.0)
+    rows = imdb_wiki.read_meta(shared / "wiki_crop" / "wiki.mat", "wiki")
+    kept, dropped = imdb_wiki.select(rows, 1.0)
     assert (len(kept), kept.sum()) == (62328, 38138)
     assert [count for _, count in dropped] == [19335, 4070, 49, 736]
 
@@ -111,10 +112,10 @@ def test_real_meta_file_keeps_38138_rows(shared):
 def test_wrong_meta_file_is_one_line_and_leaves_nothing(tmp_path, content):
     folder = write_tree(tmp_path / "crop")
     meta = folder / "wiki.mat"
-    expected = f"{meta} is not the meta file of wiki: fetch it again with ./download.sh wiki"
+    expected = f"{meta} is not the metadata file of wiki: fetch it again with ./download.sh wiki"
     if content is None:
         meta.unlink()
-        expected = f"{meta} is not a file: fetch it with ./download.sh wiki, or give --input"
+        expected = f"{meta} is not a file: fetch it with ./download.sh wiki"
     elif isinstance(content, bytes):
         meta.write_bytes(content)
     elif content == "other":
@@ -125,7 +126,7 @@ def test_wrong_meta_file_is_one_line_and_leaves_nothing(tmp_path, content):
         write_tree(tmp_path / "crop", gender=np.zeros((1, 5)))
     with pytest.raises(UserError) as error:
         create_db.main(["-o", str(tmp_path / "out" / "a.mat"), "-i", str(folder)])
-    assert str(error.value) == expected
+    assert str(error.value) == f"--input: {expected}"
     assert os.listdir(tmp_path) == ["crop"]
 
 

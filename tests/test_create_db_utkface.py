@@ -8,8 +8,9 @@ import pytest
 import create_db_utkface
 from age_gender import faces
 from age_gender.command_line import UserError
+from age_gender.data import utkface
 from age_gender.data.database import FaceDatabase
-from create_db_utkface import labels_of
+from age_gender.data.utkface import labels_of
 from helpers.pictures import write_chips
 
 
@@ -34,8 +35,8 @@ def test_labels_are_read_off_the_name(name, age, gender):
         ("face.jpg", "its name does not start with an age"),
         ("_0_1.jpg", "its name does not start with an age"),
         ("-3_0_1.jpg", "its name does not start with an age"),
-        ("26_3_1.jpg", "its name has no gender 0 or 1 in second place"),
-        ("26__1.jpg", "its name has no gender 0 or 1 in second place"),
+        ("26_3_1.jpg", "its name has no gender 0 (male) or 1 (female) in second place"),
+        ("26__1.jpg", "its name has no gender 0 (male) or 1 (female) in second place"),
     ],
 )
 def test_name_without_labels_is_refused(name, problem):
@@ -164,7 +165,7 @@ def test_malformed_names_of_utkface_are_kept(shared):
         with tarfile.open(shared / tar) as names:
             odd += [os.path.basename(name) for name in names.getnames() if name.endswith(".jpg")]
     assert len(odd) == 21360
-    odd = [name for name in odd if not create_db_utkface.PATTERN.match(name)]
+    odd = [name for name in odd if not utkface.PATTERN.match(name)]
     assert len(odd) == 5
     assert all(0 <= labels_of(name)[0] <= 100 for name in odd)
 
@@ -186,12 +187,12 @@ def test_wrong_folder_is_one_line_and_leaves_nothing(tmp_path):
     with pytest.raises(UserError) as error:
         create_db_utkface.main(["-i", str(tmp_path / "none"), "-o", str(output)])
     assert str(error.value) == (
-        f"--input {tmp_path}/none is not a folder: give the folder of the pictures"
+        f"--input: {tmp_path}/none is not a folder: give the folder of the pictures"
     )
     with pytest.raises(UserError) as error:
         create_db_utkface.main(["-i", str(tmp_path), "-o", str(output)])
     assert str(error.value) == (
-        f"--input {tmp_path} holds no *.jpg file: give the folder of the pictures"
+        f"--input: {tmp_path} holds no *.jpg file: give the folder of the pictures"
     )
     (tmp_path / "face.jpg").write_bytes(b"")
     with pytest.raises(UserError) as error:

@@ -116,7 +116,8 @@ def test_interval_is_kept_with_the_weights(database, weight_file, tmp_path, caps
 
 def test_faces_without_genders_have_ages_alone(tmp_path, tiny_weights, capsys):
     release = write_appa_real(tmp_path / "appa-real-release", 12)
-    out, _ = run(capsys, "-i", release, "--weight_file", tiny_weights[0], "--age_label", "real")
+    out, err = run(capsys, "-i", release, "--weight_file", tiny_weights[0], "--age_label", "real")
+    assert f"the faces of {release} are cut differently (margin 0.4, linear) from those" in err
     assert out.splitlines()[0] == "12 pictures, all"
     assert out.splitlines()[-1].startswith("MAE Age: ")
 

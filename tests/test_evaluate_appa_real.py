@@ -38,6 +38,10 @@ def test_errors_are_over_the_pictures_that_are_there(release, tiny_weights, tmp_
         expected = abs(guesses - (first + np.array(kept))).mean()
         assert line.startswith(f"MAE {name}: ")
         assert float(line.split()[-1]) == pytest.approx(expected, abs=1e-3)
+    assert err.splitlines()[0] == (
+        f"warning: the faces of {release} are cut differently (margin 0.4, linear) from those that "
+        "the weights were trained on (aligned, linear)"
+    )
     assert err.splitlines()[-1] == (
         "2 pictures are missing or unreadable, the first is valid/000004.jpg_face.jpg"
     )

@@ -16,7 +16,6 @@ import multiprocessing
 import os
 import shutil
 import zlib
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -42,20 +41,6 @@ RECORD = np.dtype(
 
 class UnusablePicture(Exception):
     """A picture that gives no face for the database; the message says why."""
-
-
-@dataclasses.dataclass
-class Pictures:
-    """N labelled pictures, in the order of the database's rows."""
-
-    folder: Path
-    names: list  # of the files, relative to the folder
-    ages: np.ndarray  # (N,) 0 to 100 years
-    genders: np.ndarray  # (N,), as in `genders`
-    refused: dict = dataclasses.field(default_factory=dict)  # row without labels: the reason
-
-    def __len__(self):
-        return len(self.names)
 
 
 @dataclasses.dataclass

@@ -244,9 +244,14 @@ class FaceDatabase:
         self.crop = "aligned" if self.db == "utk" else "margin"
         self.margin = None if self.db == "utk" else MARGIN
 
+    @property
+    def has_sources(self):
+        """Whether the file name of each row is recorded; the original's databases have none."""
+        return self._file is not None and "source" in self._file
+
     def sources(self):
-        """File name of each row; raises `UserError` where the database does not record them."""
-        if self._file is None or "source" not in self._file:
+        """File name of each row; raises `UserError` if the database does not record them."""
+        if not self.has_sources:
             raise UserError(f"{self.path} does not record the names of its pictures")
         text = self._file["source"][...].astype("<u2").tobytes()
         return text.decode("utf-16-le", "surrogatepass").split("\n")[:-1]

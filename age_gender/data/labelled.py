@@ -1,30 +1,28 @@
-"""What train.py is given becomes one set of labelled faces: databases, folders, or several of them.
+"""Databases and folders of pictures become one set of labelled faces.
 
 A folder of pictures is made into a database first, so that everything after it is the same: memory,
 the split, copies on one side.
 """
 
-from pathlib import Path
+import functools
 
 import numpy as np
 
-import create_db_utkface
+from age_gender import faces
 from age_gender.command_line import UserError, log
-from age_gender.data import appa_real
+from age_gender.data import builder
+from age_gender.data.appa_real import APPA_REAL
 from age_gender.data.database import FaceDatabase
-from age_gender.weights import MARGIN
+from age_gender.data.dataset import Dataset
+from age_gender.data.imdb_wiki import IMDB, WIKI
+from age_gender.data.utkface import UTKFACE
 from wide_resnet import IMAGE_SIZE
 
-TERMS = {  # of a database's `db`: its name and what it may be used for
-    "utk": ("UTKFace", "non-commercial research only"),
-    "imdb": ("IMDB-WIKI (imdb)", "academic research only"),
-    "wiki": ("IMDB-WIKI (wiki)", "academic research only"),
-    "appa-real": ("APPA-REAL", "research only"),
-}
+DATASETS = (APPA_REAL, IMDB, WIKI, UTKFACE)  # the first that recognises a folder reads it
 
 
-class Faces:
-    """Labelled faces of one database, or of several behind each other.
+class LabelledFaces:
+    """Labelled faces of one database, or of several one after another.
 
     Attributes:
         images: indexed by a row's number, (S, S, 3) uint8 BGR.
@@ -32,11 +30,11 @@ class Faces:
         ages: (N,) int, years.
         img_size: S, pixels.
         crop, margin, resize: how the faces were cut; those of the first database.
-        data, terms: names of the datasets, and what they may be used for.
+        data, terms: names of the data sets, and what they may be used for.
     """
 
     def __init__(self, databases):
-        """Raises `UserError` where the databases hold faces of different sizes."""
+        """Raises `UserError` if the databases hold faces of different sizes."""
         first = databases[0]
         for other in databases[1:]:
             if other.img_size != first.img_size:
@@ -44,11 +42,10 @@ class Faces:
                     f"{first.path} holds faces of {first.img_size} px, {other.path} of "
                     f"{other.img_size}: make them of one size"
                 )
-            cuts = [(each.crop, each.margin, each.resize) for each in (first, other)]
-            if cuts[0] != cuts[1]:
+            if cut_of(other) != cut_of(first):
                 log(
-                    f"warning: {other.path} is cut otherwise ({_cut(other)}) than {first.path} "
-                    f"({_cut(first)}); the weights will say the latter"
+                    f"warning: {other.path} is cut differently ({cut_of(other)}) from {first.path} "
+                    f"({cut_of(first)}); the weight files will name the latter"
                 )
         self._databases = databases
         self._starts = np.cumsum([0, *(len(each) for each in databases)])
@@ -57,23 +54,23 @@ class Faces:
         self.ages = np.concatenate([each.ages for each in databases])
         self.img_size = first.img_size
         self.crop, self.margin, self.resize = first.crop, first.margin, first.resize
-        known = {each.db: TERMS.get(each.db, (each.db, "unknown")) for each in databases}
-        self.data = ", ".join(name for name, _ in known.values())
-        self.terms = "; ".join(dict.fromkeys(terms for _, terms in known.values()))
+        datasets = [dataset_of(db) for db in dict.fromkeys(each.db for each in databases)]
+        self.data = ", ".join(each.name for each in datasets)
+        self.terms = "; ".join(dict.fromkeys(each.terms for each in datasets))
 
     def __len__(self):
         return len(self.ages)
 
     def __getitem__(self, row):
-        which = int(np.searchsorted(self._starts, row, "right")) - 1
-        return self._databases[which].images[row - self._starts[which]]
+        number = int(np.searchsorted(self._starts, row, "right")) - 1
+        return self._databases[number].images[row - self._starts[number]]
 
     def digests(self):
         """SHA-256 of each row's picture file."""
         return [digest for each in self._databases for digest in each.digests()]
 
     def split(self, validation, test, seed, fold=None):
-        """Rows for training, validation and test; see `face_database.split`."""
+        """Rows for training, validation and test; see `database.split`."""
         parts = [each.split(validation, test, seed, fold) for each in self._databases]
         return [
             np.concatenate([rows + start for rows, start in zip(part, self._starts)])
@@ -81,60 +78,78 @@ class Faces:
         ]
 
 
-def _cut(database):
-    margin = "" if database.margin is None else f" {database.margin}"
-    return f"{database.crop}{margin}, {database.resize}"
+def dataset_of(db):
+    """The `Dataset` of a name in a database; of one that is not in `DATASETS` only the name."""
+    return next((each for each in DATASETS if each.db == db), Dataset(db, db, "unknown"))
 
 
-def open_faces(paths, made_in, img_size=None, age_label="apparent", ignore_list=None):
-    """The faces of ``paths``, each a database, a folder of UTKFace's chips, or APPA-REAL's folder.
+def races_of(database):
+    """The race of each row of a `FaceDatabase` by its file's name, "" where it has none."""
+    races = dataset_of(database.db).races
+    names = database.sources() if races and database.has_sources else []
+    return races(names) if names else [""] * len(database)
+
+
+def cut_of(faces):
+    """How faces are cut, as a text; of anything with crop, margin and resize."""
+    margin = "" if faces.margin is None else f" {faces.margin}"
+    return f"{faces.crop}{margin}, {faces.resize}"
+
+
+def warn_of_cut(path, cut, description):
+    """Warn if the faces of ``path``, cut as the text ``cut`` says, are cut unlike the weights'."""
+    if cut != cut_of(description):
+        log(
+            f"warning: the faces of {path} are cut differently ({cut}) from those that the weights "
+            f"were trained on ({cut_of(description)})"
+        )
+
+
+def open_faces(paths, made_in, img_size=None, age_label="apparent", ignored=()):
+    """The faces of databases and of folders of pictures.
 
     Args:
-        paths: list of at least one.
+        paths: list of at least one: a database, or a folder of one of `DATASETS`.
         made_in: folder for the databases that are made of folders; they are kept and used again.
         img_size: of the faces of folders; None for that of the first database, else 64.
         age_label: "apparent" or "real", of APPA-REAL.
-        ignore_list: file with the names of APPA-REAL's pictures that are left out.
+        ignored: names of APPA-REAL's pictures that are left out.
 
     Returns:
-        `Faces`.
+        `LabelledFaces`.
 
-    Raises `UserError` where a path is none of these.
+    Raises `UserError` if a path is neither.
     """
-    ignored = appa_real.read_names(ignore_list) if ignore_list else set()
-    opened = [None if path.is_dir() else FaceDatabase(path) for path in paths]
-    sizes = [each.img_size for each in opened if each is not None]
+    databases = [None if path.is_dir() else FaceDatabase(path) for path in paths]
+    sizes = [each.img_size for each in databases if each is not None]
     size = img_size or (sizes or [IMAGE_SIZE])[0]
     for number, path in enumerate(paths):
-        if opened[number] is None:
-            opened[number] = database_of(path, Path(made_in), size, "linear", age_label, ignored)
-    return Faces(opened)
+        if databases[number] is None:
+            databases[number] = database_of(path, made_in, size, "linear", age_label, ignored)
+    return LabelledFaces(databases)
 
 
-def labelled(folder, age_label="apparent", ignored=()):
-    """What the pictures of a folder of UTKFace's chips, or of APPA-REAL's, are labelled.
+def read_folder(folder, age_label="apparent", ignored=()):
+    """The labelled pictures of a folder.
 
     Args:
-        folder: the folder; of APPA-REAL the training part is taken.
-        age_label, ignored: as in `appa_real.labelled`.
+        folder: of one of `DATASETS`; of APPA-REAL the training part is taken.
+        age_label, ignored: as in `open_faces`.
 
     Returns:
-        (N names relative to the folder, (N,) int ages, (N,) int genders, dict of the rows that
-        have no labels: the reason; dict of what a database says of such pictures).
+        (`Pictures`, `Dataset`).
 
-    Raises `UserError` where it is neither.
+    Raises `UserError` if it holds no pictures.
     """
-    if appa_real.is_release(folder):
-        kind = {"db": "appa-real", "crop": "margin", "margin": MARGIN}
-        return *appa_real.labelled(folder, "train", age_label, ignored), {}, kind
-    return *create_db_utkface.read_names(folder), {"db": "utk", "crop": "aligned"}
+    dataset = next(each for each in DATASETS if each.recognises(folder))
+    return dataset.read(folder, age_label, ignored), dataset
 
 
 def database_of(folder, made_in, size, resize="linear", age_label="apparent", ignored=()):
-    """The database of a folder of pictures, made where there is none of the same pictures.
+    """The database of a folder of pictures; made unless there is one of the same pictures.
 
     Args:
-        folder, age_label, ignored: as in `labelled`.
+        folder, age_label, ignored: as in `read_folder`.
         made_in: the folder for it.
         size: of the faces in pixels.
         resize: OpenCV's filter, "linear" or "area".
@@ -142,25 +157,20 @@ def database_of(folder, made_in, size, resize="linear", age_label="apparent", ig
     Returns:
         `FaceDatabase`.
     """
-    *labels, kind = labelled(folder, age_label, ignored)
+    pictures, dataset = read_folder(folder, age_label, ignored)
     path = made_in / f"{folder.resolve().name}_{size}.mat"
     if path.is_file():
-        made = FaceDatabase(path)
-        names, ages, genders, _ = labels
-        wanted = dict(zip(names, zip(ages, genders)))
-        held = dict(zip(made.sources(), zip(made.ages, made.genders)))
-        same = held.items() <= wanted.items() and made.resize == resize
+        database = FaceDatabase(path)
+        wanted = dict(zip(pictures.names, zip(pictures.ages, pictures.genders)))
+        stored = dict(zip(database.sources(), zip(database.ages, database.genders)))
+        same = stored.items() <= wanted.items() and database.resize == resize
         if same and path.stat().st_mtime > folder.stat().st_mtime:
-            return made
-    from age_gender import faces
-    from age_gender.data import builder as database_builder
-
+            return database
     log(f"making {path} of {folder}")
-    pictures = database_builder.Pictures(folder, *labels)
-    settings = {"img_size": size, "min_score": -1, "resize": resize, **kind}
-    built = database_builder.build(
-        path, pictures, lambda image: faces.whole(image, size, resize), settings
-    )
+    settings = {"img_size": size, "db": dataset.db, "min_score": -1, "resize": resize}
+    settings |= {"crop": dataset.crop, "margin": dataset.margin}
+    cut = functools.partial(faces.whole, size=size, resize=resize)
+    built = builder.build(path, pictures, cut, settings)
     if built.skipped:
-        log(f"{len(built.skipped)} pictures were skipped: {path.stem}_skipped.csv says why")
+        log(f"{len(built.skipped)} pictures were skipped: see {path.stem}_skipped.csv")
     return FaceDatabase(path)

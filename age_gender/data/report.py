@@ -1,51 +1,18 @@
-"""What the two commands that make databases share beside the making: options, tables, a report.
+"""The report on a new database, and the tables beside it.
 
-Beside X.mat lie X_skipped.csv (pictures that gave no face, and why), X_duplicates.csv (pictures
-that are there more than once, with their labels) and, with --plot, X.png (ages and genders).
+Beside X.mat lie X_skipped.csv (pictures that gave no face, and why), X_duplicates.csv (duplicate
+pictures, with their labels) and, on request, X.png (the distribution of ages and genders).
 """
 
 import csv
-from pathlib import Path
 
-from age_gender.command_line import UserError, number_between
+import numpy as np
+
+from age_gender.data import duplicates
 from age_gender.files import atomic_write
 from age_gender.genders import FEMALE, LETTERS, MALE, NAMES
 
 DECADES = range(0, 101, 10)  # the last holds 100 alone
-
-
-def add_options(parser, img_size):
-    """Add the options on what is written to an argument parser."""
-    parser.add_argument("--output", "-o", type=Path, required=True, help="database to write (.mat)")
-    parser.add_argument(
-        "--img_size",
-        type=number_between(8, 1024, int),
-        default=img_size,
-        help="side of the faces in the database, in pixels",
-    )
-    parser.add_argument(
-        "--resize",
-        choices=("linear", "area"),
-        default="linear",
-        help="how faces are brought to that size: linear as the original, or smoothed (area)",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
-    parser.add_argument(
-        "--drop_conflicts",
-        action="store_true",
-        help="leave out pictures that are there more than once with different ages or genders",
-    )
-    parser.add_argument(
-        "--plot", action="store_true", help="draw ages and genders into a PNG beside the output"
-    )
-
-
-def refuse_existing(output, overwrite):
-    """Raise `UserError` where the output is there already and is not to be replaced."""
-    if output.is_dir():
-        raise UserError(f"--output {output} is a folder: give a file name that ends in .mat")
-    if output.exists() and not overwrite:
-        raise UserError(f"--output {output} exists: add --overwrite to replace it")
 
 
 def _beside(output, ending):
@@ -53,31 +20,31 @@ def _beside(output, ending):
 
 
 def write_tables(output, pictures, built):
-    """Write X_skipped.csv and X_duplicates.csv; one that would be empty is left out.
+    """Write X_skipped.csv and X_duplicates.csv; a table without rows is not written.
 
     Args:
         output: the database, X.mat.
-        pictures: `database_builder.Pictures`.
-        built: `database_builder.Built`.
+        pictures: `dataset.Pictures`.
+        built: `builder.Built`.
     """
     skipped = [(pictures.names[row], built.skipped[row]) for row in sorted(built.skipped)]
     _table(_beside(output, "_skipped.csv"), ["file", "reason"], skipped)
     copies = {}
-    for place, group in enumerate(built.groups.tolist()):
-        copies.setdefault(group, []).append(place)
+    for number, group in enumerate(built.groups.tolist()):
+        copies.setdefault(group, []).append(number)
     rows = []
-    for group, places in copies.items():
-        for place in places if len(places) > 1 else ():
-            row = built.rows[place]
+    for group, numbers in copies.items():
+        for number in numbers if len(numbers) > 1 else ():
+            row = built.rows[number]
             rows.append(
                 [
                     group,
                     pictures.names[row],
                     pictures.ages[row],
                     LETTERS[pictures.genders[row]],
-                    "differ" if built.conflicting[place] else "agree",
-                    "yes" if built.written[place] else "no",
-                    built.digests[place].tobytes().hex(),
+                    "differ" if built.conflicting[number] else "agree",
+                    "yes" if built.written[number] else "no",
+                    built.digests[number].tobytes().hex(),
                 ]
             )
     header = ["group", "file", "age", "gender", "labels", "written", "sha256"]
@@ -100,14 +67,10 @@ def report(output, pictures, built, with_plot=False):
 
     Args:
         output: the database.
-        pictures: `database_builder.Pictures`.
-        built: `database_builder.Built`.
-        with_plot: draw ages and genders too.
+        pictures: `dataset.Pictures`.
+        built: `builder.Built`.
+        with_plot: plot ages and genders too.
     """
-    import numpy as np
-
-    from age_gender.data import duplicates
-
     labels = pictures.ages[built.rows], pictures.genders[built.rows]
     print(f"read {len(pictures)} pictures")
     named = f", named in {_beside(output, '_skipped.csv')}" if built.skipped else ""

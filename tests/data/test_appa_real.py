@@ -3,6 +3,7 @@ import pytest
 
 from age_gender.command_line import UserError
 from age_gender.data import appa_real
+from age_gender.genders import UNKNOWN
 from helpers.pictures import write_appa_real
 
 
@@ -22,10 +23,10 @@ def test_labels_are_whole_years_and_listed_pictures_are_left_out(release, tmp_pa
     listed = tmp_path / "ignore.csv"
     listed.write_text("img_name\n000000.jpg\n000007.jpg,blurred\n")
     ignored = appa_real.read_names(listed)
-    names, ages, genders = appa_real.labelled(release, "train", "apparent", ignored)
-    assert names == ["train/000001.jpg_face.jpg", "train/000002.jpg_face.jpg"]
-    assert ages.tolist() == [21, 22] and genders.tolist() == [2, 2]
-    assert appa_real.labelled(release, "train", "real")[1].tolist() == [22, 23, 24]
+    pictures = appa_real.read(release, "apparent", ignored)
+    assert pictures.names == ["train/000001.jpg_face.jpg", "train/000002.jpg_face.jpg"]
+    assert pictures.ages.tolist() == [21, 22] and pictures.genders.tolist() == [UNKNOWN] * 2
+    assert appa_real.read(release, "real").ages.tolist() == [22, 23, 24]
 
 
 def test_missing_or_other_table_is_one_line(release):
@@ -44,5 +45,5 @@ def test_unreadable_list_is_one_line(tmp_path, content):
     path = tmp_path / "list.csv"
     if content:
         path.write_bytes(content)
-    with pytest.raises(UserError, match=f"--ignore_list {path} cannot be read as a list"):
+    with pytest.raises(UserError, match=f"^{path} cannot be read as a list"):
         appa_real.read_names(path)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from age_gender.command_line import UserError
-from age_gender.data import builder as database_builder
+from age_gender.data import builder
 from age_gender.data.database import FaceDatabase
+from age_gender.data.dataset import Pictures
 from helpers import ROOT
 from helpers.pictures import write_chips
 
@@ -25,12 +26,12 @@ def cut(image):
 def pictures_in(folder):
     names = sorted(os.listdir(folder))
     ages = np.array([int(name.split("_")[0]) for name in names])
-    return database_builder.Pictures(folder, names, ages, ages % 2)
+    return Pictures(folder, names, ages, ages % 2)
 
 
 def test_every_picture_becomes_a_row_in_order(tmp_path):
     pictures = pictures_in(write_chips(tmp_path / "chips", 150))
-    built = database_builder.build(tmp_path / "a.mat", pictures, cut, SETTINGS)
+    built = builder.build(tmp_path / "a.mat", pictures, cut, SETTINGS)
     database = FaceDatabase(tmp_path / "a.mat")
     assert built.written.all() and database.sources() == pictures.names
     np.testing.assert_array_equal(database.ages, pictures.ages)
@@ -56,11 +57,11 @@ def test_bad_pictures_are_skipped_with_their_reasons(tmp_path):
 
     def choosy(image):
         if image.mean() > brightest:
-            raise database_builder.UnusablePicture("it is too bright")
+            raise builder.UnusablePicture("it is too bright")
         return cut(image)
 
     brightest = cv2.imread(str(chips / names[9])).mean() - 1
-    built = database_builder.build(tmp_path / "a.mat", pictures, choosy, SETTINGS)
+    built = builder.build(tmp_path / "a.mat", pictures, choosy, SETTINGS)
     assert (
         built.skipped.items()
         >= {
@@ -90,12 +91,12 @@ def test_duplicates_share_a_group_and_are_left_out_where_labels_differ(tmp_path)
     )
     pictures = pictures_in(chips)
     place = {name: row for row, name in enumerate(pictures.names)}
-    built = database_builder.build(tmp_path / "a.mat", pictures, cut, SETTINGS)
+    built = builder.build(tmp_path / "a.mat", pictures, cut, SETTINGS)
     groups = FaceDatabase(tmp_path / "a.mat").groups
     assert len(set(built.identical)) == 7 and len(set(groups)) == 6
     same = groups[place[names[2]]] == groups[place[names[2].replace("2017", "2018")]]
     assert same and built.conflicting.sum() == 2 and built.written.all()
-    built = database_builder.build(tmp_path / "b.mat", pictures, cut, SETTINGS, drop_conflicts=True)
+    built = builder.build(tmp_path / "b.mat", pictures, cut, SETTINGS, drop_conflicts=True)
     left = FaceDatabase(tmp_path / "b.mat").sources()
     assert names[1] not in left and len(left) == 6 and (~built.written).sum() == 2
 
@@ -106,7 +107,7 @@ def test_no_usable_picture_is_one_line_and_leaves_nothing(tmp_path):
     for name in pictures.names:
         (chips / name).unlink()
     with pytest.raises(UserError) as error:
-        database_builder.build(tmp_path / "a.mat", pictures, cut, SETTINGS)
+        builder.build(tmp_path / "a.mat", pictures, cut, SETTINGS)
     assert str(error.value) == (
         f"none of the 2 pictures in {chips} can be used; the first is {pictures.names[0]}: "
         "No such file or directory"
@@ -122,7 +123,7 @@ def test_second_maker_of_the_same_output_is_refused(tmp_path):
     with open(tmp_path / "a.mat.part" / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(UserError) as error:
-            database_builder.build(tmp_path / "a.mat", pictures, cut, SETTINGS)
+            builder.build(tmp_path / "a.mat", pictures, cut, SETTINGS)
     assert str(error.value) == f"{tmp_path}/a.mat is being made by another process: wait"
 
 
@@ -152,7 +153,7 @@ class Interrupted:
         os.mkfifo(self.held)
         process = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 60
-        while self.done() < len(self.names) - 2 * database_builder.BATCH:
+        while self.done() < len(self.names) - 2 * builder.BATCH:
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal_number)
@@ -167,7 +168,7 @@ class Interrupted:
         records = self.output.with_name("a.mat.part") / "records"
         if not records.exists():
             return 0
-        return int((np.fromfile(records, database_builder.RECORD)["crc"] != 0).sum())
+        return int((np.fromfile(records, builder.RECORD)["crc"] != 0).sum())
 
 
 def content_of(path):
@@ -203,7 +204,7 @@ def test_face_that_was_half_written_is_made_again(tmp_path):
         faces.seek(10 * 64 * 64 * 3 + 500)
         faces.write(bytes(400))
     with open(tmp_path / "a.mat.part" / "records", "r+b") as records:
-        records.seek(20 * database_builder.RECORD.itemsize + 40)
+        records.seek(20 * builder.RECORD.itemsize + 40)
         records.write(b"torn")
     assert interrupted.run().returncode == 0
     assert content_of(interrupted.output) == content_of(expected)
@@ -221,7 +222,7 @@ def test_memory_and_work_in_flight_do_not_grow_with_the_size_of_faces(tmp_path):
     pictures = pictures_in(write_chips(tmp_path / "chips", 5))
     settings = SETTINGS | {"img_size": 700}
     (tmp_path / "part").mkdir()
-    slots = database_builder._Slots(tmp_path / "part", pictures, cut, settings)
+    slots = builder._Slots(tmp_path / "part", pictures, cut, settings)
     slots.close()
     assert slots._batch == 1
 

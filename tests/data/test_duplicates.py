@@ -68,7 +68,7 @@ def test_all_duplicates_of_utkface_with_other_labels_are_found(shared):
     import hashlib
     import tarfile
 
-    from create_db_utkface import labels_of
+    from age_gender.data.utkface import labels_of
 
     digests, labels, raw = [], [], []
     for tar in ("utkface_1.tar", "utkface_2.tar"):

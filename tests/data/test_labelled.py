@@ -1,10 +1,13 @@
 import os
+import shutil
 
 import numpy as np
 import pytest
 
 from age_gender.command_line import UserError
-from age_gender.data.labelled import open_faces
+from age_gender.data import labelled
+from age_gender.data.database import FaceDatabase
+from age_gender.data.labelled import DATASETS, dataset_of, open_faces, races_of
 from helpers.pictures import write_appa_real, write_chips, write_database
 
 
@@ -42,7 +45,7 @@ def test_database_of_a_folder_is_made_once_and_again_when_it_changed(chips, tmp_
 def test_several_inputs_are_one_set_with_each_its_split(chips, tmp_path, capsys):
     release = write_appa_real(tmp_path / "appa-real-release", 12)
     faces = open_faces([database_of(chips), release], tmp_path / "out", age_label="real")
-    assert "appa-real-release_32.mat is cut otherwise (margin 0.4, linear)" in (
+    assert "appa-real-release_32.mat is cut differently (margin 0.4, linear)" in (
         capsys.readouterr().err
     )
     assert len(faces) == 42 and faces.img_size == 32
@@ -59,9 +62,39 @@ def test_several_inputs_are_one_set_with_each_its_split(chips, tmp_path, capsys)
 
 def test_listed_pictures_of_appa_real_are_left_out(tmp_path):
     release = write_appa_real(tmp_path / "appa-real-release", 5)
-    (tmp_path / "bad.csv").write_text("img_name\n000003.jpg\n")
-    faces = open_faces([release], tmp_path / "out", 16, ignore_list=tmp_path / "bad.csv")
+    faces = open_faces([release], tmp_path / "out", 16, ignored={"000003.jpg"})
     assert len(faces) == 4 and faces.ages.tolist() == [20, 21, 22, 24]
+
+
+def test_alike_pictures_of_unknown_gender_are_named(tmp_path):
+    release = write_appa_real(tmp_path / "appa-real-release", 5)
+    first, second = (release / "train" / f"00000{number}.jpg_face.jpg" for number in range(2))
+    shutil.copy(first, second)
+    assert len(open_faces([release], tmp_path / "out", 16)) == 5
+    table = (tmp_path / "out" / "appa-real-release_16_duplicates.csv").read_text().splitlines()
+    assert [row.split(",")[1:5] for row in table[1:]] == [
+        ["train/000000.jpg_face.jpg", "20", "?", "differ"],
+        ["train/000001.jpg_face.jpg", "21", "?", "differ"],
+    ]
+
+
+def test_known_data_sets_have_different_names_and_terms():
+    names = [(each.db, each.name) for each in DATASETS]
+    assert len(set(names)) == len(names) == 4 and all(each.terms for each in DATASETS)
+    assert dataset_of("wiki").name == "IMDB-WIKI (wiki)"
+    unknown = dataset_of("mine")
+    assert (unknown.name, unknown.terms) == ("mine", "unknown")
+
+
+def test_races_are_read_off_utkfaces_names_alone(chips, tmp_path):
+    odd = chips / "39_1_20170116174525125.jpg.chip.jpg"
+    shutil.copy(next(chips.iterdir()), odd)
+    database = FaceDatabase(database_of(chips))
+    races = dict(zip(database.sources(), races_of(database)))
+    assert races.pop(odd.name) == "" and set(races.values()) == {"White"}
+    release = write_appa_real(tmp_path / "appa-real-release", 5)
+    made = labelled.database_of(release, tmp_path / "out", 16)
+    assert races_of(made) == [""] * 5
 
 
 def test_other_sizes_and_no_inputs_are_one_line(chips, tmp_path):

@@ -1,13 +1,12 @@
-import argparse
 import csv
 
 import cv2
 import numpy as np
 import pytest
 
-from age_gender.command_line import UserError
-from age_gender.data import report as database_report
-from age_gender.data.builder import Built, Pictures
+from age_gender.data import report
+from age_gender.data.builder import Built
+from age_gender.data.dataset import Pictures
 from age_gender.genders import UNKNOWN
 
 
@@ -36,7 +35,7 @@ def rows(path):
 
 def test_tables_name_the_skipped_and_the_duplicates(made):
     output, pictures, built = made
-    database_report.write_tables(output, pictures, built)
+    report.write_tables(output, pictures, built)
     assert rows(output.with_name("faces_skipped.csv")) == [
         ["file", "reason"],
         ["c.jpg", "it is empty"],
@@ -54,24 +53,24 @@ def test_tables_name_the_skipped_and_the_duplicates(made):
 def test_unknown_gender_has_a_letter_too(made):
     output, pictures, built = made
     pictures.genders[:] = UNKNOWN
-    database_report.write_tables(output, pictures, built)
+    report.write_tables(output, pictures, built)
     listed = rows(output.with_name("faces_duplicates.csv"))[1:]
     assert [row[3] for row in listed] == ["?", "?", "?"]
 
 
 def test_tables_of_an_earlier_run_go_where_there_is_nothing_to_name(made):
     output, pictures, built = made
-    database_report.write_tables(output, pictures, built)
+    report.write_tables(output, pictures, built)
     built.skipped.clear()
     built.groups[:] = range(4)
-    database_report.write_tables(output, pictures, built)
+    report.write_tables(output, pictures, built)
     assert list(output.parent.iterdir()) == []
 
 
 def test_report_counts_what_became_of_the_pictures(made, capsys):
     output, pictures, built = made
     built.written[3] = True
-    database_report.report(output, pictures, built)
+    report.report(output, pictures, built)
     folder = output.parent
     assert capsys.readouterr().out.splitlines() == [
         "read 5 pictures",
@@ -92,32 +91,8 @@ def test_report_counts_what_became_of_the_pictures(made, capsys):
 def test_plot_is_a_picture_of_the_ages(made, capsys):
     output, pictures, built = made
     built.written[:] = True
-    database_report.report(output, pictures, built, with_plot=True)
+    report.report(output, pictures, built, with_plot=True)
     path = output.with_name("faces.png")
     assert f"ages and genders are drawn in {path}" in capsys.readouterr().out
     picture = cv2.imread(str(path))
     assert picture.shape == (600, 960, 3) and picture.std() > 10
-
-
-def test_existing_output_is_refused_unless_it_is_to_be_replaced(tmp_path):
-    output = tmp_path / "a.mat"
-    database_report.refuse_existing(output, overwrite=False)
-    output.write_text("precious")
-    database_report.refuse_existing(output, overwrite=True)
-    with pytest.raises(UserError) as error:
-        database_report.refuse_existing(output, overwrite=False)
-    assert str(error.value) == f"--output {output} exists: add --overwrite to replace it"
-    with pytest.raises(UserError) as error:
-        database_report.refuse_existing(tmp_path, overwrite=True)
-    assert str(error.value) == (
-        f"--output {tmp_path} is a folder: give a file name that ends in .mat"
-    )
-
-
-def test_size_of_faces_keeps_its_default_and_bounds(capsys):
-    parser = argparse.ArgumentParser()
-    database_report.add_options(parser, img_size=32)
-    assert parser.parse_args(["-o", "a.mat"]).img_size == 32
-    with pytest.raises(SystemExit):
-        parser.parse_args(["-o", "a.mat", "--img_size", "4"])
-    assert "must be a whole number from 8 to 1024, received '4'" in capsys.readouterr().err
