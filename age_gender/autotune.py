@@ -1,9 +1,10 @@
-"""The fastest way to train on this machine, found by timing it: no setting wins on every processor.
+"""The engine and the precision to train with on this machine, chosen by timing.
 
-What holds a small network back on a processor is memory: glibc hands the megabytes of an activation
-back to the system after every operation, and the system clears each page anew for the next one.
-`keep_memory` stops that. Which of XLA and TensorFlow's own kernels is faster differs from one
-processor to the next, and so does what bfloat16 gives; so each way that the machine has is timed.
+Which of XLA and TensorFlow's own kernels is faster differs from one processor to the next, and so
+does what bfloat16 gains, so the configurations are timed on real steps. Beside that, what holds
+a small network back on a processor is memory: glibc hands the megabytes of an activation back to
+the system after every operation, and the system clears each page anew for the next one;
+`keep_memory` stops that.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ import json
 import os
 import platform
 import re
+import statistics
 import sys
 import time
 
@@ -19,12 +21,17 @@ from age_gender import installation
 from age_gender.command_line import UserError, log
 from age_gender.files import atomic_write
 
-ENGINES = ("xla", "plain")
+ENGINES = ("plain", "xla")
 PRECISIONS = ("float32", "bfloat16")
-STEPS, SECONDS = 5, 20  # a way is timed over so many steps, or so long
-EXECUTION = 0.2  # seconds of steps that TensorFlow does in one go,
+XLA_GAIN = 1.05  # XLA is chosen from so many times the speed up: it also takes time to compile,
+BFLOAT16_GAIN = 1.15  # bfloat16 from so many times that of any float32: it rounds more coarsely
+FEWEST_ROUNDS, MOST_ROUNDS = 3, 7
+SECONDS = 20  # of timing, after which no further round begins
+ROUND = 0.2  # seconds that a model's share of a round takes at least
+EXECUTION = 0.2  # seconds of steps that TensorFlow does in one call,
 MOST_STEPS = 32  # but no more of them
-MATRIX = 2048  # side of the matrices whose product tells what the machine can do
+MATRIX = 2048  # side of the matrices whose product shows what the machine can do
+CACHE_VERSION = 2  # of the file's format
 MALLOC = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # the most that glibc takes
@@ -35,10 +42,10 @@ MALLOC = {
 
 
 def keep_memory():
-    """Start this process again with glibc told to keep what it has, in huge pages.
+    """Restart this process with glibc set to keep freed memory, in huge pages.
 
-    glibc reads these settings when a process starts, and only then. Those that the user has set are
-    left alone; where any is set, nothing is done.
+    glibc reads these settings only when a process starts. If the user has set any of them, nothing
+    is done.
     """
     if platform.libc_ver()[0] == "glibc" and not MALLOC.keys() & os.environ.keys():
         os.execve(sys.executable, sys.orig_argv, os.environ | MALLOC)
@@ -46,7 +53,7 @@ def keep_memory():
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """How training steps are done."""
+    """A configuration of the training steps."""
 
     engine: str = "xla"  # "xla", or "plain" for TensorFlow's own kernels
     precision: str = "float32"  # of the activations; weights and outputs are float32 always
@@ -57,72 +64,139 @@ class Way:
 
 
 def choose(engine, precision, network, batch_size, make_model, batches):
-    """The fastest `Way` to train.
+    """The `Way` to train: the fastest, except that small gains do not count (see `_best`).
 
     Args:
-        engine: one of ENGINES, or "auto" to time them, unless that was done before.
+        engine: one of ENGINES, or "auto" to time them. Timings are cached for the machine, the
+            network and the batch size.
         precision: one of PRECISIONS, or "auto" for both where the machine computes with bfloat16.
-        network: `wide_resnet.WideResNet`, and batch_size, pictures in a step; what was found is
-            remembered for them and for the machine.
+        network: `wide_resnet.WideResNet`.
+        batch_size: pictures in a step.
         make_model: function of a `Way` that returns a compiled model.
-        batches: sequence whose first, (faces, targets), it is trained on.
+        batches: the batches of an epoch, (faces, targets); models are timed on the first.
     """
+    ways = _possible(engine, precision)
+    if len(ways) == 1:
+        return ways[0]
+    key = f"{_machine()}, {network}, {batch_size} faces, {', '.join(map(str, ways))}"
+    timing = _cached(key, ways)
+    if timing is None:
+        log(
+            f"timing {len(ways)} configurations (engine, precision), once for this machine, "
+            "network and batch size"
+        )
+        seconds = _alternating_rounds({way: make_model(way) for way in ways}, batches[0])
+        timing = seconds, _matrix_rate() / 1e9
+        _cache(key, *timing)
+    seconds, matrices = timing
+    best = _best(seconds)
+    speeds = {way: batch_size / statistics.median(seconds[way]) for way in ways}
+    figures = ", ".join(f"{way} {speed:.1f}" for way, speed in speeds.items())
+    rate = speeds[best] * network.training_flops() / 1e9
+    log(
+        f"engine and precision: {best} (pictures a second, median of {len(seconds[best])} "
+        f"alternating rounds: {figures}); {rate:.0f} GFLOP/s, {100 * rate / matrices:.0f} percent "
+        "of the speed of float32 matrix products"
+    )
+    if best.precision == "bfloat16":
+        log("bfloat16 rounds more coarsely; the precision float32 avoids that")
+    steps = round(EXECUTION * speeds[best] / batch_size)
+    steps = min(max(steps, 1), MOST_STEPS, len(batches))
+    return dataclasses.replace(best, steps_per_execution=steps)
+
+
+def _possible(engine, precision):
+    """The `Way`s that a choice of engine and precision, "auto" or one of them, leaves here."""
     import keras
 
-    tensorflow = keras.backend.backend() == "tensorflow"
     engines = ENGINES if engine == "auto" else (engine,)
-    if not tensorflow:
+    if keras.backend.backend() != "tensorflow":
         engines = ("xla",)  # JAX has no other
+    precisions = (precision,)
     if precision == "auto":
         precisions = PRECISIONS if _computes_bfloat16() else ("float32",)
-    else:
-        precisions = (precision,)
-    ways = {str(way): way for way in itertools.starmap(Way, itertools.product(engines, precisions))}
-    if len(ways) == 1:
-        return next(iter(ways.values()))
-    key = f"{_machine()}, {network}, {batch_size} faces"
-    known = _remembered()
-    speeds = known.get(key, {})
-    missing = [name for name in ways if name not in speeds]
-    if missing:
-        log(f"timing {len(missing)} ways to train, once for this machine, network and batch")
-        for name in missing:
-            speeds[name] = _speed(make_model(ways[name]), batches[0])
-        speeds["GFLOP"] = network.training_flops() / 1e9
-        speeds["GFLOP/s of matrices"] = _matrix_rate() / 1e9
-        _remember(known | {key: speeds})
-    best = max(ways, key=speeds.get)
-    rate, most = speeds[best] * speeds["GFLOP"], speeds["GFLOP/s of matrices"]
-    figures = ", ".join(f"{name} {speeds[name]:.1f}" for name in ways)
-    log(
-        f"engine {best}, the fastest here (pictures a second: {figures}); these are {rate:.0f} "
-        f"GFLOP/s, {100 * rate / most:.0f} percent of what products of float32 matrices reach"
-    )
-    if "bfloat16" in best:
-        log("bfloat16 rounds more coarsely; --precision float32 does without")
-    steps = round(EXECUTION * speeds[best] / batch_size)
-    return dataclasses.replace(ways[best], steps_per_execution=min(max(steps, 1), MOST_STEPS))
+    return [Way(engine, precision) for precision, engine in itertools.product(precisions, engines)]
 
 
-def _computes_bfloat16():
-    """Whether the machine has instructions for products of bfloat16 numbers."""
+def _best(seconds):
+    """The configuration to train with.
+
+    The speeds of two configurations are compared round by round, by the median of the ratios. Of
+    two engines that are about as fast it is the plain one, which compiles in less time, and so
+    the same one each time. bfloat16 must be clearly faster than each configuration in float32.
+
+    Args:
+        seconds: dict of the seconds a step in each round, for each `Way`, plain engines first.
+    """
+
+    def gain(way, other):
+        return statistics.median(b / a for a, b in zip(seconds[way], seconds[other]))
+
+    best = {}
+    for way in seconds:
+        if way.precision not in best or gain(way, best[way.precision]) >= XLA_GAIN:
+            best[way.precision] = way
+    float32 = [way for way in seconds if way.precision == "float32"]
+    low = best.get("bfloat16")
+    if low and all(gain(low, way) >= BFLOAT16_GAIN for way in float32):
+        return low
+    return best["float32"]
+
+
+def _alternating_rounds(models, batch):
+    """Time models by turns, so that what else the machine does slows all of them alike.
+
+    Args:
+        models: dict of compiled models.
+        batch: (faces, targets).
+
+    Returns:
+        Dict of the seconds a step in each round, for each key.
+    """
+    for model in models.values():
+        model.train_on_batch(*batch)  # compiles
+    seconds = {key: [] for key in models}
+    start = time.perf_counter()
+    for count in range(MOST_ROUNDS):
+        if count >= FEWEST_ROUNDS and time.perf_counter() - start > SECONDS:
+            break
+        for key, model in models.items():
+            seconds[key].append(_step_seconds(model, batch))
+    return seconds
+
+
+def _step_seconds(model, batch):
+    """Seconds of a training step, the median of the steps in ROUND seconds, but at least one."""
+    times = []
+    while sum(times) < ROUND:
+        start = time.perf_counter()
+        model.train_on_batch(*batch)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def _accelerators():
+    """Names of the GPUs and TPUs that Keras's backend uses."""
     import keras
 
     if keras.backend.backend() == "jax":
         import jax
 
-        if jax.default_backend() != "cpu":
-            return True
-    else:
-        import tensorflow as tf
+        return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+    import tensorflow as tf
 
-        if tf.config.list_physical_devices("GPU"):
-            return True
-    return bool({"amx_bf16", "avx512_bf16"} & set(_processor().get("flags", "").split()))
+    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    return [found.get("device_name", "GPU") for found in details]
+
+
+def _computes_bfloat16():
+    """Whether the machine has instructions for products of bfloat16 numbers."""
+    flags = set(_processor().get("flags", "").split())
+    return bool(_accelerators() or {"amx_bf16", "avx512_bf16"} & flags)
 
 
 def _matrix_rate():
-    """Operations a second in products of float32 matrices, the most of a few tries."""
+    """Operations a second in products of float32 matrices, the best of a few tries."""
     import numpy as np
     from keras import ops
 
@@ -135,36 +209,8 @@ def _matrix_rate():
     return best
 
 
-def _speed(model, batch):
-    """Pictures a second in the steps of ``fit`` after the first two."""
-    import keras
-    import numpy as np
-
-    ends = []
-
-    class Clock(keras.callbacks.Callback):
-        def on_train_batch_end(self, step, logs=None):
-            float(logs["loss"])  # waits until the step is done
-            ends.append(time.perf_counter())
-            if len(ends) > 3 and ends[-1] - ends[0] > SECONDS:
-                self.model.stop_training = True
-
-    faces, targets = batch
-    count = STEPS + 2
-    repeated = tuple(np.concatenate([target] * count) for target in targets)
-    model.fit(
-        np.concatenate([faces] * count),
-        repeated,
-        batch_size=len(faces),
-        shuffle=False,
-        verbose=0,
-        callbacks=[Clock()],
-    )
-    return len(faces) / float(np.median(np.diff(ends)[1:]))
-
-
 def _processor():
-    """What Linux says of the first processor, as a dict; empty elsewhere."""
+    """What Linux reports about the first processor, as a dict; empty on other systems."""
     try:
         with open("/proc/cpuinfo") as file:
             first = file.read().split("\n\n", 1)[0]
@@ -181,24 +227,58 @@ def _machine():
     facts = _processor()
     flags = {"avx2", "avx512f", "avx512_bf16", "amx_bf16"} & set(facts.get("flags", "").split())
     processor = " ".join([facts.get("model name", "unknown processor"), *sorted(flags)])
-    return f"{processor}, {len(os.sched_getaffinity(0))} cores, Keras {keras.version()}"
+    cores = f"{len(os.sched_getaffinity(0))} cores"
+    software = f"Keras {keras.version()} on {keras.backend.backend()}"
+    return ", ".join([processor, cores, *_accelerators(), software])
 
 
-def _memory():
+def _cache_file():
     return installation.cache() / "engines.json"
 
 
-def _remembered():
+def _cached_timings():
+    """The file's timings by key; none where it is missing, damaged or of another version."""
     try:
-        return json.loads(_memory().read_text())
-    except (OSError, ValueError, UserError):
+        content = json.loads(_cache_file().read_text())
+    except (OSError, ValueError, RecursionError, UserError):
         return {}
+    if not isinstance(content, dict) or content.get("version") != CACHE_VERSION:
+        return {}
+    timings = content.get("timings")
+    return timings if isinstance(timings, dict) else {}
 
 
-def _remember(known):
+def _cached(key, ways):
+    """The timing under a key: (seconds a step in each round, for each way; GFLOP/s of matrices).
+
+    None where there is none, or a damaged one.
+    """
+
+    def number(value):
+        if not isinstance(value, float) or not 1e-9 < value < 1e9:
+            raise ValueError
+        return value
+
     try:
-        _memory().parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(_memory()) as partial:
-            partial.write_text(json.dumps(known, indent=1))
+        found = _cached_timings()[key]
+        seconds = {way: list(map(number, found["seconds a step"][str(way)])) for way in ways}
+        rate = number(found["GFLOP/s of matrices"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    counts = set(map(len, seconds.values()))
+    return (seconds, rate) if len(counts) == 1 and min(counts) >= FEWEST_ROUNDS else None
+
+
+def _cache(key, seconds, rate):
+    """Add a timing to the file: see `_cached`."""
+    found = {
+        "seconds a step": {str(way): each for way, each in seconds.items()},
+        "GFLOP/s of matrices": rate,
+    }
+    content = {"version": CACHE_VERSION, "timings": _cached_timings() | {key: found}}
+    try:
+        _cache_file().parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(_cache_file()) as partial:
+            partial.write_text(json.dumps(content, indent=1))
     except (OSError, UserError) as error:
-        log(f"the choice cannot be remembered: {error}")
+        log(f"could not cache the choice of engine and precision: {error}")

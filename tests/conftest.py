@@ -1,7 +1,13 @@
-"""What several tests need: tiny pictures, a tiny network, the shared data where it is."""
+"""What several tests need: tiny pictures, a tiny network, the shared data where it is.
+
+`COMPUTES_BFLOAT16=yes python -m pytest` runs the tests, and the processes that they start, as on a
+processor that computes with bfloat16, `no` as on one that does not, whatever this one does.
+(TensorFlow computes bfloat16 everywhere, slowly.)
+"""
 
 import contextlib
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -19,6 +25,15 @@ from helpers.release_page import serve as serve_release_page
 from helpers.screen import Program, screen
 
 DATA = Path(os.environ.get("FACE_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+FORCED = {}  # environment that hands COMPUTES_BFLOAT16 on to child processes
+if answer := os.environ.get("COMPUTES_BFLOAT16"):
+    if answer not in ("yes", "no"):
+        pytest.exit(f"COMPUTES_BFLOAT16 must be yes or no. Received: {answer}", 4)
+    hook = ROOT / "tests" / "forced"
+    FORCED = {"COMPUTES_BFLOAT16": answer, "PYTHONPATH": os.pathsep.join(map(str, (hook, ROOT)))}
+    os.environ |= FORCED
+    runpy.run_path(str(hook / "sitecustomize.py"))
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Run in the background of a script, the tests and all they start would be deaf to Ctrl-C.
@@ -102,6 +117,7 @@ def command(tmp_path):
             "PATH": os.environ["PATH"],
             "HOME": str(home),
             "PYTHONPATH": str(ROOT),
+            **FORCED,
             **options.pop("env", {}),
         }
         return subprocess.run(

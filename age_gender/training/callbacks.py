@@ -175,24 +175,29 @@ class Record(keras.callbacks.Callback):
             "settings": settings,
         }
         self.batch_size = batch_size
-        self._steps, self._seconds = 0, 0.0
+        self._first = 0, 0.0  # steps and seconds of the first call of the graph, which compiles it,
+        self._others = 0, 0.0  # and of all others together
 
     def on_train_begin(self, logs=None):
         self._write()
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._begun, self._done = time.perf_counter(), -1
+        self._begun, self._done = time.perf_counter(), 0
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.perf_counter()
-        if self._done >= 0:  # the first step waits for a graph to be made
-            self._steps += batch - self._done
-            self._seconds += now - self._begun
-        self._begun, self._done = now, batch
+        done = min(batch + 1, self.params["steps"])  # Keras numbers a shorter last call as if full
+        steps, seconds = done - self._done, now - self._begun
+        if self._first[0]:
+            self._others = self._others[0] + steps, self._others[1] + seconds
+        else:
+            self._first = steps, seconds
+        self._begun, self._done = now, done
 
     def on_train_end(self, logs=None):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        speed = self.batch_size * self._steps / self._seconds if self._seconds else None
+        steps, seconds = self._others if self._others[0] else self._first
+        speed = self.batch_size * steps / seconds if steps else None  # no epoch was left to train
         self.said |= {"pictures a second": speed, "peak memory, MB": peak}
         self._write()
 

@@ -127,7 +127,7 @@ def get_args(argv=None):
     training.add_argument(
         "--tensorboard", action="store_true", help="also write TensorBoard's logs there"
     )
-    speed = parser.add_argument_group("speed (what is fastest here is timed once and remembered)")
+    speed = parser.add_argument_group("speed (auto: timed on this machine once, then cached)")
     speed.add_argument(
         "--engine",
         choices=("auto", "xla", "plain"),
@@ -138,12 +138,12 @@ def get_args(argv=None):
         "--precision",
         choices=("auto", "float32", "bfloat16"),
         default="auto",
-        help="of the activations; bfloat16 only where the machine computes with it",
+        help="of the activations; auto takes bfloat16 only where it is clearly faster",
     )
     speed.add_argument(
         "--steps_per_execution",
         type=number_between(1, 10000, int),
-        help="steps in one go; by default about a fifth of a second of them",
+        help="steps in one call of the graph; by default about a fifth of a second of them",
     )
     speed.add_argument(
         "--workers", type=number_between(1, 64, int), default=1, help="threads that make batches"
