@@ -272,7 +272,4 @@ def show(args, paths, count, part, results, changes):
 
 
 if __name__ == "__main__":
-    from age_gender import autotune
-
-    autotune.keep_memory()
-    run(main)
+    run(main, keep_memory=True)

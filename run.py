@@ -173,7 +173,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    from age_gender import autotune
-
-    autotune.keep_memory()
-    run(main)
+    run(main, keep_memory=True)

@@ -291,5 +291,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    autotune.keep_memory()
-    run(main)
+    run(main, keep_memory=True)

@@ -4,20 +4,17 @@ Which of XLA and TensorFlow's own kernels is faster differs from one processor t
 does what bfloat16 gains, so the configurations are timed on real steps. Beside that, what holds
 a small network back on a processor is memory: glibc hands the megabytes of an activation back to
 the system after every operation, and the system clears each page anew for the next one;
-`keep_memory` stops that.
+`system.keep_memory` stops that.
 """
 
 import dataclasses
 import itertools
 import json
-import os
-import platform
 import re
 import statistics
-import sys
 import time
 
-from age_gender import installation
+from age_gender import installation, system
 from age_gender.command_line import UserError, log
 from age_gender.files import atomic_write
 
@@ -32,23 +29,6 @@ EXECUTION = 0.2  # seconds of steps that TensorFlow does in one call,
 MOST_STEPS = 32  # but no more of them
 MATRIX = 2048  # side of the matrices whose product shows what the machine can do
 CACHE_VERSION = 2  # of the file's format
-MALLOC = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # the most that glibc takes
-    "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30),
-    "MALLOC_TOP_PAD_": str(256 * 2**20),
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-}
-
-
-def keep_memory():
-    """Restart this process with glibc set to keep freed memory, in huge pages.
-
-    glibc reads these settings only when a process starts. If the user has set any of them, nothing
-    is done.
-    """
-    if platform.libc_ver()[0] == "glibc" and not MALLOC.keys() & os.environ.keys():
-        os.execve(sys.executable, sys.orig_argv, os.environ | MALLOC)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,7 +192,7 @@ def _matrix_rate():
 def _processor():
     """What Linux reports about the first processor, as a dict; empty on other systems."""
     try:
-        with open("/proc/cpuinfo") as file:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
             first = file.read().split("\n\n", 1)[0]
     except OSError:
         return {}
@@ -227,7 +207,7 @@ def _machine():
     facts = _processor()
     flags = {"avx2", "avx512f", "avx512_bf16", "amx_bf16"} & set(facts.get("flags", "").split())
     processor = " ".join([facts.get("model name", "unknown processor"), *sorted(flags)])
-    cores = f"{len(os.sched_getaffinity(0))} cores"
+    cores = f"{system.cores()} cores"
     software = f"Keras {keras.version()} on {keras.backend.backend()}"
     return ", ".join([processor, cores, *_accelerators(), software])
 
@@ -239,7 +219,7 @@ def _cache_file():
 def _cached_timings():
     """The file's timings by key; none where it is missing, damaged or of another version."""
     try:
-        content = json.loads(_cache_file().read_text())
+        content = json.loads(_cache_file().read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError, UserError):
         return {}
     if not isinstance(content, dict) or content.get("version") != CACHE_VERSION:

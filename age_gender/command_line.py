@@ -6,16 +6,16 @@ import contextlib
 import math
 import os
 import runpy
-import select
 import signal
 import sys
 import tempfile
 import time
+import warnings
+from pathlib import Path
 
-# OpenCV reads these when it is imported, and every command imports this module first.
-os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")
-os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+from age_gender import system
+
+ROOT = Path(__file__).resolve().parent.parent
 
 NEEDLESS = {  # of what Keras and its backend import
     "tensorflow": {"jax", "matplotlib"},
@@ -86,44 +86,92 @@ def option(name):
         raise UserError(f"{name}: {error}") from error
 
 
-def run(main):
+def run(main, keep_memory=False):
     """Run a command's ``main`` and end the process with its exit code.
 
     A `UserError`, or a file that the system refuses, is one line on stderr and exit code 2;
-    Ctrl-C and a plain ``kill`` are one line and 130; a reader that closes the pipe early
-    (``| head``) ends the command silently.
+    so is a package that is missing or broken. Ctrl-C and a plain ``kill`` are one line and 130; a
+    reader that closes the pipe early (``| head``) ends the command silently.
+
+    Args:
+        main: function without arguments that returns an exit code or None.
+        keep_memory: start again with the memory allocator set for networks, where that helps.
     """
-    name = _program()
+    if keep_memory:
+        system.keep_memory()
+    _prepare_streams()
+    _forget_strict_warnings()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = main()
         sys.stdout.flush()
         sys.exit(code)
     except UserError as error:
-        print(f"{name}: error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(error)
     except KeyboardInterrupt as stop:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print(f"\n{name}: {str(stop) or 'stopped'}", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
+        log(f"\n{_program()}: {str(stop) or 'stopped'}")
+        sys.exit(system.STOPPED)
+    except ImportError as error:
+        reason = _environment_problem(error)
+        if reason is None:
+            raise
+        _fail(reason)
     except OSError as error:
-        left = isinstance(error, BrokenPipeError) and _reader_has_left(sys.stdout)
+        left = system.is_broken_pipe(error) and system.reader_has_left(sys.stdout)
         with contextlib.suppress(OSError):
             sys.stdout.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be said
         if left:
-            sys.exit(128 + signal.SIGPIPE)
+            sys.exit(system.READER_HAS_LEFT)
         if error.strerror is None:
             raise
-        what = f"{error.filename}: " if error.filename else ""
-        print(f"{name}: error: {what}{error.strerror}", file=sys.stderr)
-        sys.exit(2)
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
 
 
-def _reader_has_left(stream):
-    poll = select.poll()
-    poll.register(stream.fileno(), 0)
-    return any(event & select.POLLERR for _, event in poll.poll(0))
+def _fail(reason):
+    log(f"{_program()}: error: {reason}")
+    sys.exit(2)
+
+
+def _prepare_streams():
+    """Let no file name fail to be printed, whatever the locale, nor a stream that is closed."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:  # it was closed when the process started, so this takes its number
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+            stream = open(number, "r" if name == "stdin" else "w", encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, stream)
+        if name != "stdin" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _forget_strict_warnings():
+    """Let a library's warning end nothing, here and in processes that are started from here."""
+    os.environ.pop("PYTHONWARNINGS", None)
+    sys.warnoptions.clear()
+    warnings.filters[:] = [each for each in warnings.filters if each[0] != "error"]
+
+
+def _environment_problem(error):
+    """What is wrong with the installed packages, in one line; None where the fault is our own."""
+    while isinstance(error.__cause__ or error.__context__, ImportError):
+        error = error.__cause__ or error.__context__
+    package = (error.name or "").partition(".")[0]
+    if package == "age_gender" or (ROOT / f"{package}.py").is_file():
+        return None
+    reason = str(error).strip().splitlines()[-1]
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f"{reason}: activate the environment first (. .venv/bin/activate, on Windows "
+            r".venv\Scripts\activate), or run make demo to make it"
+        )
+    return (
+        f"{reason}: a package is broken or of another version: python3 tools/check_system.py says "
+        "what the system lacks, requirements.txt lists the versions"
+    )
 
 
 def log(text):

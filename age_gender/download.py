@@ -3,9 +3,10 @@
 import os
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from age_gender.command_line import UserError, log, progress
-from age_gender.files import locked
+from age_gender.files import locked, replace
 
 BLOCK = 128 * 1024  # bytes that are written at once
 
@@ -23,32 +24,39 @@ def download(url, path, check):
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.part")
-    by_hand = f"download {url} by hand and put it at {path}"
     with locked(partial, f"{partial.name} is being downloaded by another process: wait") as file:
-        try:
-            total = _fetch(url, file)
-        except urllib.error.HTTPError as error:
-            answer = f"{error.code} {error.reason}"
-            raise UserError(f"{path.name}: the server answered {answer}: {by_hand}") from error
-        except OSError as error:
-            if not file.tell():
-                partial.unlink()
-            reason = getattr(error, "reason", error)
-            raise UserError(
-                f"{path.name} could not be downloaded ({reason}): run the command again to resume, "
-                f"or {by_hand}"
-            ) from error
+        problem = _complete(url, file, path, check)
+        empty = not file.seek(0, os.SEEK_END)
+    if empty:  # it could not be removed while it was open, as on Windows, nor renamed
+        partial.unlink(missing_ok=True)
+    if problem:
+        raise UserError(problem)
+    replace(partial, path)
+
+
+def _complete(url, file, path, check):
+    """Let a partial file hold what is at ``url``; return what is wrong where it does not."""
+    by_hand = f"download {url} by hand and put it at {path}"
+    try:
+        total = _fetch(url, file)
         if file.tell() < total:
-            raise UserError(
+            return (
                 f"{path.name}: the connection ended after {file.tell()} of {total} bytes: run the "
                 f"command again to resume, or {by_hand}"
             )
-        try:
-            check(partial)
-        except UserError:
-            partial.unlink()
-            raise
-        os.replace(partial, path)
+        check(Path(file.name))
+    except urllib.error.HTTPError as error:
+        return f"{path.name}: the server answered {error.code} {error.reason}: {by_hand}"
+    except UserError as error:
+        file.truncate(0)
+        return str(error)
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        return (
+            f"{path.name} could not be downloaded ({reason}): run the command again to resume, "
+            f"or {by_hand}"
+        )
+    return None
 
 
 def _fetch(url, file):

@@ -1,12 +1,18 @@
-"""Files that appear when they are complete, and locks between processes."""
+"""Files that appear when they are complete, locks between processes, room on disk."""
 
 import contextlib
 import errno
 import os
+import time
 
-from age_gender.command_line import UserError
+from age_gender.command_line import UserError, log
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a full disk answers
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)  # a file system without
+NO_SYNC = (errno.EACCES, errno.EPERM, errno.EBADF, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP)
+FAR = 2**31 - 2  # Windows locks bytes and then lets no one read them: one behind any content
+WINDOWS = os.name == "nt"
+BUSY = 5.0  # seconds in which a program that reads a file should be done with it
 
 
 @contextlib.contextmanager
@@ -18,22 +24,139 @@ def atomic_write(path):
     partial = path.with_name(path.name + ".part")
     try:
         yield partial
-        os.replace(partial, path)
+        replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def replace(source, target):
+    """Rename a file, onto one that may exist; neither may be open in this process.
+
+    Windows refuses while another program has one of them open, so there it is tried for a while.
+    """
+    deadline = time.monotonic() + BUSY
+    while True:
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            if not WINDOWS or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 @contextlib.contextmanager
 def locked(path, otherwise):
     """Open ``path`` for appending, binary, and keep other processes from doing the same.
 
+    Windows neither renames nor deletes it before the block has ended. Where the file system has
+    no locks it is open to all, with a warning.
+
     Raises `UserError` with the message ``otherwise`` where another process has it.
     """
-    import fcntl
-
     with open(path, "ab+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except OSError as error:
-            raise UserError(otherwise) from error
+            if error.errno in NO_LOCKS:
+                log(f"warning: {path}: no locks on this file system: do not run this twice at once")
+            elif error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+                raise UserError(otherwise) from error
+            else:
+                raise
         yield file
+
+
+def _lock(file):
+    """Lock an open file until it is closed. Raises `OSError` at once where another has done so."""
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt  # Windows
+
+        place = file.tell()
+        file.seek(FAR)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        file.seek(place)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def reserve(path, size):
+    """Take room on the disk for a file, to its full size or not at all; its content stays.
+
+    Raises `OSError` where the disk is full.
+    """
+    with open(path, "r+b", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
+        try:
+            if not _allocate(file, size):
+                _fill(file, before, size)
+        except OSError:
+            file.truncate(before)
+            raise
+
+
+def _allocate(file, size):
+    """Let the system reserve room; False where it cannot."""
+    if not hasattr(os, "posix_fallocate"):
+        return False
+    try:
+        os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP):
+            return False
+        raise
+    return True
+
+
+def _fill(file, start, end):
+    """Write zeros into an unbuffered file, so that what it takes of the disk is there."""
+    zeros = bytes(2**20)
+    for offset in range(start, end, len(zeros)):
+        write_at(file, zeros[: end - offset], offset)
+
+
+def read_at(file, array, offset):
+    """Read from an unbuffered binary file into an array, as far as the file goes."""
+    file.seek(offset)
+    data = memoryview(array).cast("B")
+    while data:
+        read = file.readinto(data)
+        if not read:
+            return
+        data = data[read:]
+
+
+def write_at(file, array, offset):
+    """Write all of an array to an unbuffered binary file.
+
+    Raises `OSError` where the disk is full, which takes a part before it refuses the rest.
+    """
+    file.seek(offset)
+    data = memoryview(array).cast("B")
+    while data:
+        data = data[file.write(data) :]
+
+
+def sync_folder(folder):
+    """Let a folder itself reach the disk, so that new names in it are there after a power cut.
+
+    Where the system lets no one open or sync a folder, its own order of writing has to do.
+    """
+    try:
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+    except OSError as error:
+        if error.errno not in NO_SYNC:
+            raise
+
+
+def shown(path):
+    """A path as it is shown: relative to the current folder, where it is on the same drive."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:
+        return str(path)

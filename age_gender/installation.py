@@ -33,9 +33,11 @@ def commit():
     if CHECKOUT is None:
         return None
     git = ["git", "-C", str(CHECKOUT)]
+    how = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
+    how["env"] = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
     try:
-        found = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
-        changed = subprocess.run([*git, "diff", "--quiet", "HEAD"], capture_output=True)
+        found = subprocess.run([*git, "rev-parse", "HEAD"], **how)
+        changed = subprocess.run([*git, "diff", "--quiet", "HEAD"], **how)
     except OSError:
         return None
     if found.returncode:

@@ -1,38 +1,41 @@
-"""Processes on all cores that leave Ctrl-C to the one that started them, and never outlive it."""
+"""A process on each core, for work on many pictures."""
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
-import signal
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+from age_gender import system
 from age_gender.command_line import UserError
+
+MOST_ON_WINDOWS = 61  # processes that can be waited for there
+
+# The only way to start a process that every system has, and that is safe where there are threads.
+spawn = multiprocessing.get_context("spawn")
 
 
 @contextlib.contextmanager
-def pool(start_method):
+def pool(prepare=None, *arguments):
     """Yield a ProcessPoolExecutor with a process for each core.
 
+    They leave Ctrl-C to this process, and end when it ends, even by kill -9.
+
     Args:
-        start_method: "spawn" where this process has threads, as with TensorFlow; "fork" starts
-            at once and hands on what is in memory.
+        prepare, arguments: function that each calls first, and its arguments.
 
     Raises `UserError` where one of the processes is killed.
     """
-    cores = len(os.sched_getaffinity(0))
+    count = system.cores()
+    if sys.platform == "win32":
+        count = min(count, MOST_ON_WINDOWS)
     executor = ProcessPoolExecutor(
-        cores,
-        mp_context=multiprocessing.get_context(start_method),
-        initializer=end_with,
-        initargs=(os.getpid(),),
+        count, mp_context=spawn, initializer=_begin, initargs=(prepare, arguments)
     )
-    # What is ignored here is ignored in processes started from here, from their first moment.
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for _ in range(cores):
-        executor.submit(os.getpid)  # each starts one
-    signal.signal(signal.SIGINT, handler)
+    with system.interrupts_ignored():
+        for _ in range(count):
+            executor.submit(os.getpid)  # each starts one
     try:
         yield executor
     except BrokenProcessPool as error:
@@ -43,9 +46,7 @@ def pool(start_method):
         executor.shutdown(cancel_futures=True)
 
 
-def end_with(parent):
-    """Let this process be killed when its parent ends, even by kill -9 (Linux)."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
+def _begin(prepare, arguments):
+    system.follow_parent()
+    if prepare is not None:
+        prepare(*arguments)

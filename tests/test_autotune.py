@@ -243,24 +243,3 @@ def test_suites_switch_for_bfloat16_reaches_child_processes(answer):
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
     )
     assert (done.stdout, done.stderr) == (f"{answer == 'yes'}\n", "")
-
-
-def test_process_starts_again_once_with_its_arguments_and_memory_kept():
-    code = (
-        "import os, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from age_gender import autotune\nautotune.keep_memory()\n"
-        "print(sys.argv[2], os.environ['MALLOC_ARENA_MAX'], os.environ.get('GLIBC_TUNABLES'))"
-    )
-    for more, expected in (
-        ({}, "two words 1 glibc.malloc.hugetlb=1\n"),
-        ({"MALLOC_ARENA_MAX": "7"}, "two words 7 None\n"),
-    ):
-        environment = {k: v for k, v in os.environ.items() if k not in autotune.MALLOC} | more
-        done = subprocess.run(
-            [sys.executable, "-c", code, ROOT, "two words"],
-            capture_output=True,
-            text=True,
-            env=environment,
-            timeout=60,
-        )
-        assert (done.returncode, done.stdout) == (0, expected)

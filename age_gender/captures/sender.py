@@ -17,6 +17,7 @@ import time
 import uuid
 
 from age_gender.command_line import UserError, log
+from age_gender.files import replace, sync_folder
 from age_gender.output import tables as results
 
 CONTENT_TYPE = "application/x-ndjson"
@@ -124,21 +125,13 @@ class Outbox:
                 file.write(lines_of(records))
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(partial, path)
+            replace(partial, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
             raise
-        self._sync()
+        sync_folder(self.folder)
         return path
-
-    def _sync(self):
-        """Let the folder itself reach the disk, so that the new name is there after a blackout."""
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def waiting(self):
         """The captures' files, the oldest first."""
@@ -389,7 +382,8 @@ def flush(outbox, s3, progress, dry_run=False):
     if dry_run:
         for path in waiting:
             print(f"s3://{s3.bucket}/{s3.prefix}{path.name}  {path.stat().st_size} bytes")
-            print(lines_of(numbers_of(map(json.loads, path.read_text().splitlines()))), end="")
+            records = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+            print(lines_of(numbers_of(records)), end="")
         return 0
     bucket = Bucket(s3)
     sent = 0

@@ -12,20 +12,18 @@ import dataclasses
 import hashlib
 import json
 import math
-import multiprocessing
 import os
-import shutil
 import zlib
 
 import cv2
 import numpy as np
 
-from age_gender import processes
+from age_gender import processes, system
 from age_gender.command_line import UserError, in_order, log, progress
 from age_gender.data import database as face_database
 from age_gender.data import duplicates
 from age_gender.data import report as database_report
-from age_gender.files import NO_ROOM, locked
+from age_gender.files import NO_ROOM, locked, read_at, replace, write_at
 from age_gender.frames import UnreadablePicture, decode_picture
 
 BATCH = 64  # pictures that a process makes at a time,
@@ -63,7 +61,7 @@ def build(output, pictures, cut, settings, drop_conflicts=False):
         output: the file.
         pictures: `Pictures`.
         cut: function of a picture (H, W, 3) uint8 BGR that returns the face, (img_size, img_size,
-            3) uint8 BGR, or raises `UnusablePicture`; it is called in other processes.
+            3) uint8 BGR, or raises `UnusablePicture`; it is sent to other processes.
         settings: arguments of `face_database.create`, as a dict.
         drop_conflicts: leave out pictures of which a duplicate has another age or gender.
 
@@ -73,21 +71,21 @@ def build(output, pictures, cut, settings, drop_conflicts=False):
     Raises `UserError` where no picture can be used, another process makes the same output, or
     the disk is full.
     """
-    cv2.setNumThreads(1)  # each process works on pictures of its own
     output.parent.mkdir(parents=True, exist_ok=True)
     folder = output.with_name(f"{output.name}.part")
     folder.mkdir(exist_ok=True)
-    with locked(folder / "lock", f"{output} is being made by another process: wait"):
+    lock = folder / "lock"
+    with locked(lock, f"{output} is being made by another process: wait"):
         try:
-            with contextlib.closing(_Slots(folder, pictures, cut, settings)) as slots:
-                slots.fill()
-                built = slots.built(drop_conflicts)
-                if built.written.any():
-                    slots.write(folder / "database.mat", built)
+            slots = _Slots(folder, pictures, cut, settings)
+            slots.fill()
+            built = slots.built(drop_conflicts)
             if built.written.any():
+                slots.write(folder / "database.mat", built)
                 database_report.write_tables(output, pictures, built)
-                os.replace(folder / "database.mat", output)
-            shutil.rmtree(folder)
+                replace(folder / "database.mat", output)
+            for path in set(folder.iterdir()) - {lock}:
+                path.unlink()
         except KeyboardInterrupt:
             raise KeyboardInterrupt("stopped: the same command goes on from here") from None
         except OSError as error:
@@ -97,6 +95,9 @@ def build(output, pictures, cut, settings, drop_conflicts=False):
                 f"{output}: {os.strerror(error.errno)}: make room and run the same command again, "
                 "it goes on from here"
             ) from error
+    with contextlib.suppress(OSError):  # where another process has begun there again
+        lock.unlink()
+        folder.rmdir()
     if not built.written.any():
         raise UserError(_nothing(pictures, built.skipped))
     return built
@@ -110,13 +111,6 @@ def _nothing(pictures, skipped):
     return f"{what}; the first is {pictures.names[first]}: {skipped[first]}"
 
 
-_of_parent = None  # the `_Slots` that are being filled, in the processes that fill them
-
-
-def _fill_batch(start):
-    return _of_parent.fill_batch(start)
-
-
 class _Slots:
     """The folder in which faces are collected, a slot for each picture."""
 
@@ -128,17 +122,7 @@ class _Slots:
         self._shape = (settings["img_size"], settings["img_size"], 3)
         self._batch = max(1, min(BATCH, BATCH_BYTES // math.prod(self._shape)))
         self._skipped = dict(pictures.refused)
-        self._stop = multiprocessing.get_context("fork").Event()
         self._begin()
-        self._faces, self._records = (
-            os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o666) for name in ("faces", "records")
-        )
-        os.ftruncate(self._faces, len(pictures) * math.prod(self._shape))
-        os.ftruncate(self._records, len(pictures) * RECORD.itemsize)
-
-    def close(self):
-        os.close(self._faces)
-        os.close(self._records)
 
     def _begin(self):
         """Keep the slots of an earlier run that had the same to do, else clear them."""
@@ -146,78 +130,40 @@ class _Slots:
         names = "\n".join(self._pictures.names).encode("utf-8", "surrogatepass")
         plan = hashlib.sha256(plan.encode() + names).hexdigest()
         noted = self._folder / "plan"
-        if noted.exists() and noted.read_text() == plan:
+        if noted.exists() and noted.read_text(encoding="ascii") == plan:
             done = int((np.fromfile(self._folder / "records", RECORD)["crc"] != 0).sum())
             log(f"going on where an earlier run stopped: {done} pictures are done")
             return
-        for name in ("plan", "faces", "records"):
-            (self._folder / name).unlink(missing_ok=True)
-        (self._folder / "records").touch()
-        noted.write_text(plan)
+        noted.unlink(missing_ok=True)
+        sizes = {"faces": math.prod(self._shape), "records": RECORD.itemsize}
+        for name, size in sizes.items():
+            with open(self._folder / name, "wb") as file:
+                file.truncate(len(self._pictures) * size)
+        noted.write_text(plan, encoding="ascii")
 
     def fill(self):
         """Make every face that an earlier run has not made."""
-        global _of_parent
-        _of_parent = self
         total = len(self._pictures)
         starts = range(0, total, self._batch)
-        with processes.pool("fork") as pool:
+        stop = processes.spawn.Event()
+        given = self._folder, self._pictures.folder, self._cut, self._shape, stop
+        with processes.pool(_Filler.prepare, *given) as pool:
             try:
-                batches = in_order(pool, _fill_batch, starts, 4 * len(os.sched_getaffinity(0)))
+                batches = in_order(pool, _Filler.fill, map(self._work, starts), 4 * system.cores())
                 finished = (row for _, batch in batches for row in self._note(*batch.result()))
                 collections.deque(progress(finished, total, "pictures"), maxlen=0)
             finally:
-                self._stop.set()
+                stop.set()
+
+    def _work(self, start):
+        """A batch of pictures: its first row, and their names, None for those without labels."""
+        names = self._pictures.names[start : start + self._batch]
+        refused = self._pictures.refused
+        return start, [None if start + i in refused else name for i, name in enumerate(names)]
 
     def _note(self, rows, skipped):
         self._skipped.update(skipped)
         return rows
-
-    def fill_batch(self, start):
-        """Make the faces of a batch; return its rows, and reasons by row for those skipped."""
-        names = self._pictures.names[start : start + self._batch]
-        faces, records = self._read(start, len(names))
-        skipped = {}
-        changed = False
-        for row, name in enumerate(names):
-            if self._stop.is_set():
-                break
-            if start + row in self._pictures.refused:
-                continue
-            if records[row]["crc"] and records[row]["crc"] == _checksum(records[row], faces[row]):
-                continue
-            changed = True
-            records[row]["crc"] = 0
-            try:
-                self._make(name, faces[row], records[row])
-            except (UnreadablePicture, UnusablePicture) as problem:
-                skipped[start + row] = str(problem)
-        if changed:
-            _write(self._faces, faces, start * faces[0].nbytes)
-            _write(self._records, records, start * RECORD.itemsize)
-        return range(start, start + len(names)), skipped
-
-    def _read(self, start, count):
-        """The faces (count, S, S, 3) and records (count,) from row ``start`` on."""
-        faces = np.zeros((count, *self._shape), np.uint8)
-        records = np.zeros(count, RECORD)
-        os.preadv(self._records, [records.view(np.uint8)], start * RECORD.itemsize)
-        if records["crc"].any():
-            os.preadv(self._faces, [faces], start * faces[0].nbytes)
-        return faces, records
-
-    def _make(self, name, face, record):
-        """Read a picture; put its face and record into the arrays given."""
-        try:
-            data = _content(os.path.join(self._pictures.folder, name))
-            face[:] = self._cut(decode_picture(data))
-        except OSError as error:
-            raise UnreadablePicture(error.strerror) from error
-        except cv2.error as error:
-            raise UnreadablePicture(str(error).strip().splitlines()[0]) from error
-        record["sha256"] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
-        record["thumbnail"] = duplicates.thumbnail(face)
-        record["crc"] = _checksum(record, face)
 
     def built(self, drop_conflicts):
         """What was made, as `Built`."""
@@ -237,14 +183,17 @@ class _Slots:
         chunk = face_database.CHUNK
         step = chunk * max(1, 4 * self._batch // chunk)
         written = np.flatnonzero(built.written)
-        with face_database.create(path, **self._settings, expected=len(written)) as database:
+        with (
+            open(self._folder / "faces", "rb", buffering=0) as made,
+            face_database.create(path, **self._settings, expected=len(written)) as database,
+        ):
             starts = range(0, len(written), step)
             for start in progress(starts, len(starts), "parts written"):
                 chosen = written[start : start + step]
                 rows = built.rows[chosen]
                 faces = np.empty((len(rows), *self._shape), np.uint8)
                 for row, face in zip(rows, faces):
-                    os.preadv(self._faces, [face], int(row) * face.nbytes)
+                    read_at(made, face, int(row) * face.nbytes)
                 database.append(
                     faces,
                     self._pictures.genders[rows],
@@ -255,22 +204,77 @@ class _Slots:
                 )
 
 
-def _content(path):
-    """The bytes of a file, with fewer calls of the system than Python's ``open`` makes."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        return os.read(file, os.fstat(file).st_size)
-    finally:
-        os.close(file)
+class _Filler:
+    """Makes faces and puts them into their slots: one in each of the processes that do so."""
+
+    _own = None
+
+    @classmethod
+    def prepare(cls, *arguments):
+        """Make the one of this process."""
+        cv2.setNumThreads(1)  # each process works on pictures of its own
+        cls._own = cls(*arguments)
+
+    @classmethod
+    def fill(cls, work):
+        """Make the faces of a batch; return its rows, and reasons by row for those skipped."""
+        return cls._own._fill(*work)
+
+    def __init__(self, folder, pictures, cut, shape, stop):
+        self._pictures = pictures
+        self._cut = cut
+        self._shape = shape
+        self._stop = stop
+        self._faces, self._records = (
+            open(folder / name, "r+b", buffering=0)  # noqa: SIM115  for as long as the process lives
+            for name in ("faces", "records")
+        )
+
+    def _fill(self, start, names):
+        faces, records = self._read(start, len(names))
+        skipped = {}
+        changed = False
+        for row, name in enumerate(names):
+            if self._stop.is_set():
+                break
+            if name is None:
+                continue
+            if records[row]["crc"] and records[row]["crc"] == _checksum(records[row], faces[row]):
+                continue
+            changed = True
+            records[row]["crc"] = 0
+            try:
+                self._make(name, faces[row], records[row])
+            except (UnreadablePicture, UnusablePicture) as problem:
+                skipped[start + row] = str(problem)
+        if changed:
+            write_at(self._faces, faces, start * faces[0].nbytes)
+            write_at(self._records, records.view(np.uint8), start * RECORD.itemsize)
+        return range(start, start + len(names)), skipped
+
+    def _read(self, start, count):
+        """The faces (count, S, S, 3) and records (count,) from row ``start`` on."""
+        faces = np.zeros((count, *self._shape), np.uint8)
+        records = np.zeros(count, RECORD)
+        read_at(self._records, records.view(np.uint8), start * RECORD.itemsize)
+        if records["crc"].any():
+            read_at(self._faces, faces, start * faces[0].nbytes)
+        return faces, records
+
+    def _make(self, name, face, record):
+        """Read a picture; put its face and record into the arrays given."""
+        try:
+            with open(os.path.join(self._pictures, name), "rb") as file:  # Path takes as long again
+                data = file.read()
+            face[:] = self._cut(decode_picture(data))
+        except OSError as error:
+            raise UnreadablePicture(error.strerror) from error
+        except cv2.error as error:
+            raise UnreadablePicture(str(error).strip().splitlines()[0]) from error
+        record["sha256"] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
+        record["thumbnail"] = duplicates.thumbnail(face)
+        record["crc"] = _checksum(record, face)
 
 
 def _checksum(record, face):
     return zlib.crc32(face, zlib.crc32(record.tobytes()[4:]))
-
-
-def _write(file, array, offset):
-    """Write an array at an offset, all of it: a full disk takes a part and refuses the rest."""
-    data = memoryview(array).cast("B")
-    while data:
-        written = os.pwrite(file, data, offset)
-        data, offset = data[written:], offset + written

@@ -8,13 +8,12 @@ MATLAB's ``load`` and h5py both open it; MATLAB shows the axes of an array in re
 import contextlib
 import datetime
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
 
 from age_gender.command_line import UserError
-from age_gender.files import NO_ROOM, atomic_write
+from age_gender.files import NO_ROOM, atomic_write, reserve
 from age_gender.genders import ORDER, UNKNOWN
 from age_gender.weights import MARGIN
 
@@ -98,7 +97,7 @@ def create(path, img_size, db, min_score, crop, margin=None, resize="linear", ex
         with h5py.File(partial, "w", userblock_size=512) as file:
             file.flush()
             # HDF5 does not survive a full disk, so it gets its room beforehand
-            _reserve(partial, expected * (3 * img_size**2 + 200) + 2**20)
+            reserve(partial, expected * (3 * img_size**2 + 200) + 2**20)
             for name, value in (("img_size", img_size), ("min_score", min_score)):
                 dataset = file.create_dataset(name, data=np.array([[value]], np.float64))
                 dataset.attrs["MATLAB_class"] = np.bytes_("double")
@@ -116,17 +115,6 @@ def create(path, img_size, db, min_score, crop, margin=None, resize="linear", ex
         with open(partial, "r+b") as file:
             file.truncate(size)
             file.write(_matlab_header())
-
-
-def _reserve(path, size):
-    """Take room on the disk for a file, to its full size or not at all."""
-    with open(path, "r+b") as file:
-        before = file.seek(0, os.SEEK_END)
-        try:
-            os.posix_fallocate(file.fileno(), 0, size)
-        except OSError:
-            file.truncate(before)
-            raise
 
 
 def _matlab_header():

@@ -9,6 +9,8 @@ import os
 import struct
 import tempfile
 
+from age_gender.files import read_at
+
 BLOCK = 4096  # pictures that are turned round at a time
 # Elements as MathWorks's "MAT-File Format" numbers them: a type, a size in bytes, the content.
 MATRIX, UINT8 = 14, 2
@@ -23,7 +25,7 @@ def images(path):
     """
     import numpy as np
 
-    with open(path, "rb") as file:
+    with open(path, "rb", buffering=0) as file:
         found = _find(file)
         if found is None:  # compressed, or of a machine with the other order of bytes
             return _load(path)
@@ -36,7 +38,7 @@ def images(path):
             block = np.empty((height, width, channels, rows), np.uint8)
             for y, x, channel in np.ndindex(height, width, channels):
                 place = offset + ((channel * width + x) * height + y) * count + start
-                os.preadv(file.fileno(), [block[y, x, channel]], place)
+                read_at(file, block[y, x, channel], place)
             _transposed(block.reshape(-1, rows)).tofile(turned)
         turned.flush()
         if not count:

@@ -56,7 +56,7 @@ def _table(path, header, rows):
         path.unlink(missing_ok=True)
         return
     with atomic_write(path) as partial:
-        with open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with open(partial, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.writer(file)
             writer.writerow(header)
             writer.writerows(rows)

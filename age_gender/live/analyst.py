@@ -7,12 +7,9 @@ that it takes no more than a `SHARE` of the time.
 
 import collections
 import dataclasses
-import multiprocessing
-import os
-import signal
 import time as clock
 
-from age_gender import processes
+from age_gender import processes, system
 from age_gender.command_line import UserError, log, quiet_start
 from age_gender.estimates import Estimate
 
@@ -85,16 +82,10 @@ class Analyst:
     def _start(self):
         self._asked = None
         self._answered = False
-        context = multiprocessing.get_context("spawn")
-        self._connection, other = context.Pipe()
-        self._process = context.Process(
-            target=_work, args=(other, self._job, os.getpid()), daemon=True
-        )
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # and so in the new process
-        try:
+        self._connection, other = processes.spawn.Pipe()
+        self._process = processes.spawn.Process(target=_work, args=(other, self._job), daemon=True)
+        with system.interrupts_ignored():
             self._process.start()
-        finally:
-            signal.signal(signal.SIGINT, handler)
         other.close()
 
     def __enter__(self):
@@ -170,9 +161,9 @@ class Analyst:
         self._start()
 
 
-def _work(connection, job, parent):
+def _work(connection, job):
     """What the process does: it answers until the other side closes the connection."""
-    processes.end_with(parent)
+    system.follow_parent()
     try:
         worker = Worker(job)
     except UserError as error:

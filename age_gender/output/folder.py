@@ -6,9 +6,8 @@ on batches of faces across pictures. Memory does not grow with the number of pic
 
 import collections
 import itertools
-import os
 
-from age_gender import processes
+from age_gender import processes, system
 from age_gender.command_line import UserError, in_order, log, progress, result
 from age_gender.files import atomic_write
 from age_gender.output import tables as results
@@ -30,9 +29,9 @@ def estimate_folder(folder, paths, output, job):
         Numbers of pictures, of faces, of pictures without a face, of unreadable pictures.
     """
     examine = _Examine(job.cut, job.cropped)
-    ahead = 4 * (os.cpu_count() or 1) + 8
+    ahead = 4 * system.cores() + 8
     columns = results.columns(["file", "face"], job.interval)
-    with processes.pool("spawn") as pool, results.tables(output, columns) as write_row:
+    with processes.pool() as pool, results.tables(output, columns) as write_row:
         targets = _targets(paths, folder, output)
         work = _Work(pool, folder, targets, job, write_row)
         try:

@@ -3,10 +3,10 @@
 import contextlib
 import csv
 import json
-import os
 from pathlib import Path
 
 from age_gender.command_line import UserError
+from age_gender.files import replace
 
 TABLES = ("results.csv", "results.jsonl")
 PLACE = ["left", "top", "width", "height"]
@@ -37,7 +37,7 @@ def tables(output, columns):
     output.mkdir(parents=True, exist_ok=True)
     parts = [output / f"{name}.part" for name in TABLES]
     with (
-        open(parts[0], "w", newline="", encoding="utf-8", errors="surrogateescape") as table,
+        open(parts[0], "w", newline="", encoding="utf-8", errors="backslashreplace") as table,
         open(parts[1], "w", encoding="utf-8") as lines,
     ):
         writer = csv.DictWriter(table, columns)
@@ -54,7 +54,7 @@ def tables(output, columns):
                 part.unlink()
             raise
     for part, name in zip(parts, TABLES):
-        os.replace(part, output / name)
+        replace(part, output / name)
 
 
 def columns(first, interval):

@@ -2,9 +2,9 @@
 
 import collections
 import contextlib
-import os
 
 from age_gender.command_line import UserError, result
+from age_gender.files import replace
 from age_gender.output import tables as results
 
 VIDEO = "video.mp4"
@@ -55,7 +55,7 @@ def open_recording(output, rate, interval=None, steady=True):
             video.close()
         if not counts["frames"]:
             raise UserError("it ended before the network saw a frame: nothing is written")
-    os.replace(partial, output / VIDEO)
+    replace(partial, output / VIDEO)
 
 
 def rows(analysis, begun):

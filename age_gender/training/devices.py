@@ -14,9 +14,9 @@ import hashlib
 import importlib.util
 import json
 import os
-import signal
 import sys
 
+from age_gender import system
 from age_gender.command_line import UserError, log, quiet_start
 
 HEARTBEAT = 20  # seconds after which a silent host counts as lost
@@ -164,7 +164,7 @@ def _meet(devices, hosts, number):
 
     _divide_processor(devices)
     jax.config.update("jax_enable_preemption_service", False)  # it swallows SIGTERM
-    ctypes.CDLL(None).signal(signal.SIGABRT, _ABORTED)
+    system.on_abort(_ABORTED)
     apart = f"--hosts: not all have met at {hosts[0]}"
     _abort["why"] = f"{apart} in {START} seconds"
     log(f"host {number} of {len(hosts)}: waiting for all to meet at {hosts[0]}")
@@ -242,9 +242,10 @@ def exit_together(main):
             if "jax" not in sys.modules or not sys.modules["jax"].distributed.is_initialized():
                 raise
             lost = isinstance(error, Exception) and any(sign in str(error) for sign in SIGNS)
-            code = 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 2
+            code = system.STOPPED if isinstance(error, KeyboardInterrupt) else 2
             atexit.register(_leave, code)  # called before JAX's, which waits
-            sys.stderr = os.fdopen(_take_stderr(), "w")  # JAX's threads go on logging
+            # JAX's threads go on logging
+            sys.stderr = os.fdopen(_take_stderr(), "w", encoding="utf-8")
             if lost:
                 raise UserError(LOST) from error
             raise

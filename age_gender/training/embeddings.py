@@ -85,7 +85,7 @@ def describe(paths):
     from age_gender import processes
 
     batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
-    with processes.pool("fork") as pool:
+    with processes.pool() as pool:
         found = pool.map(_Describer.describe, batches)
         return np.concatenate([*progress(found, len(batches), "batches")])
 

@@ -63,7 +63,7 @@ def main(argv=None):
     estimator, paths, ages, males = validation_part.load(args)
     again = Again(Cut.of(estimator.description, args.margin))
     whole, cut, found = [], [], []
-    with processes.pool("spawn") as pool:
+    with processes.pool() as pool:
         for _, future in progress(in_order(pool, again, paths, 32), len(paths), "chips"):
             count, chip, cuts = future.result()
             found.append(count == 1)

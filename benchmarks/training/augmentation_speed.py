@@ -12,7 +12,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from age_gender import autotune
 from age_gender.command_line import Parser, number_between, quiet_start, run
 
 
@@ -77,5 +76,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    autotune.keep_memory()
-    run(main)
+    run(main, keep_memory=True)

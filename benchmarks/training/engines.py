@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from age_gender import autotune
+from age_gender import autotune, system
 from age_gender.command_line import Parser, UserError, number_between, progress, quiet_start, run
 from age_gender.training.options import network_of
 
@@ -153,8 +153,8 @@ def measure_prediction(args):
 
 def measured(args, way, precision, part, keep):
     """A measurement in a process of its own, with glibc's memory kept or as it is."""
-    environment = {k: v for k, v in os.environ.items() if k not in autotune.MALLOC}
-    environment |= autotune.MALLOC if keep else {}
+    environment = {k: v for k, v in os.environ.items() if k not in system.MALLOC}
+    environment |= system.MALLOC if keep else {}
     own = [f"--{name}={value}" for name, value in vars(args).items() if name in OPTIONS]
     own += ["--predict"] if args.predict else []
     command = [sys.executable, __file__, *own, f"--measure={way}/{precision}/{part}"]

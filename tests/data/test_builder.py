@@ -1,3 +1,4 @@
+import functools
 import os
 import shutil
 import signal
@@ -21,6 +22,12 @@ SETTINGS = {"img_size": 32, "db": "utk", "min_score": -1, "crop": "aligned"}
 
 def cut(image):
     return cv2.resize(image, (32, 32))
+
+
+def _cut_darker(brightest, image):
+    if image.mean() > brightest:
+        raise builder.UnusablePicture("it is too bright")
+    return cut(image)
 
 
 def pictures_in(folder):
@@ -55,12 +62,7 @@ def test_bad_pictures_are_skipped_with_their_reasons(tmp_path):
     (chips / names[7]).mkdir()
     pictures.refused[8] = "it has no label"
 
-    def choosy(image):
-        if image.mean() > brightest:
-            raise builder.UnusablePicture("it is too bright")
-        return cut(image)
-
-    brightest = cv2.imread(str(chips / names[9])).mean() - 1
+    choosy = functools.partial(_cut_darker, cv2.imread(str(chips / names[9])).mean() - 1)
     built = builder.build(tmp_path / "a.mat", pictures, choosy, SETTINGS)
     assert (
         built.skipped.items()
@@ -223,7 +225,6 @@ def test_memory_and_work_in_flight_do_not_grow_with_the_size_of_faces(tmp_path):
     settings = SETTINGS | {"img_size": 700}
     (tmp_path / "part").mkdir()
     slots = builder._Slots(tmp_path / "part", pictures, cut, settings)
-    slots.close()
     assert slots._batch == 1
 
 

@@ -19,7 +19,7 @@ import time
 from helpers import ROOT
 
 SINGLE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # their threads begin with imports
-MALLOC = {"MALLOC_ARENA_MAX": "1"}  # `autotune.keep_memory` leaves a process with it as it is
+MALLOC = {"MALLOC_ARENA_MAX": "1"}  # `system.keep_memory` leaves a process with it as it is
 WARM = (
     f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]; "
     "from helpers import warm; warm.main(int(sys.argv[1]))"

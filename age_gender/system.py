@@ -1,0 +1,107 @@
+"""What differs between Linux, macOS and Windows: one function each, with a plain fallback.
+
+Files and locks are in files.py, groups of processes in processes.py.
+"""
+
+import contextlib
+import ctypes
+import errno
+import multiprocessing
+import os
+import platform
+import select
+import signal
+import sys
+import threading
+
+# Exit codes: 128 and the numbers of SIGINT and of SIGPIPE, which Windows lacks.
+STOPPED, READER_HAS_LEFT = 130, 141
+MALLOC = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # the most that glibc takes
+    "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30),
+    "MALLOC_TOP_PAD_": str(256 * 2**20),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
+
+
+def cores():
+    """How many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def peak_memory():
+    """The most bytes of memory that this process has held; None where the system does not say."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def keep_memory():
+    """Start this process again with glibc told to keep what it has, in huge pages.
+
+    What holds a small network back on a processor is memory: glibc hands the megabytes of an
+    activation back to the system after every operation, and the system clears each page anew for
+    the next one. glibc reads these settings when a process starts, and only then. Where the user
+    has set any of them, and with any other C library, nothing is done.
+    """
+    if MALLOC.keys() & os.environ.keys() or platform.libc_ver()[0] != "glibc":
+        return
+    with contextlib.suppress(OSError):
+        os.execve(sys.executable, sys.orig_argv, os.environ | MALLOC)
+
+
+def is_broken_pipe(error):
+    """Whether an `OSError` may be of a pipe that nobody reads any more."""
+    windows = sys.platform == "win32" and error.errno == errno.EINVAL and error.filename is None
+    return windows or isinstance(error, BrokenPipeError)
+
+
+def reader_has_left(stream):
+    """Whether nobody reads the pipe any more that ``stream`` writes to.
+
+    To be asked when writing has failed: where the system cannot tell, that was the reason.
+    """
+    if not hasattr(select, "poll"):
+        return True
+    poll = select.poll()
+    poll.register(stream.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+@contextlib.contextmanager
+def interrupts_ignored():
+    """Ignore Ctrl-C in the block, and in processes that are started in it (but on Windows)."""
+    if threading.current_thread() is not threading.main_thread():  # which alone hears of it
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def follow_parent():
+    """Let this process leave Ctrl-C to its parent, and end when that ends, however it ends.
+
+    To be called first thing in a process of `multiprocessing`.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def on_abort(handler):
+    """Let C's abort() call a ctypes function of an int; where C cannot be asked, it just ends."""
+    with contextlib.suppress(OSError, TypeError, AttributeError):
+        ctypes.CDLL(None).signal(signal.SIGABRT, handler)
