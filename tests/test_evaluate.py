@@ -90,9 +90,9 @@ def test_two_weights_are_compared_on_a_folder(chips, tiny_weights, weight_file, 
     )
     said = json.loads(out)
     assert said["pictures"] == 70 and len(said["weights"]) == 2
-    (change,) = said["differences of age MAE to the first"]
+    (change,) = said["age_mae_differences"]
     assert change == {"value": 0, "low": 0, "high": 0}  # the same numbers in both files
-    assert "WARNING, tiny.hdf5: the same gender is said of everybody" in err
+    assert "WARNING, tiny.hdf5: every face gets the same gender" in err
     assert not list(chips.parent.glob("*_32.mat"))
 
 
@@ -109,8 +109,11 @@ def test_interval_is_kept_with_the_weights(database, weight_file, tmp_path, caps
     assert "intervals for 80 percent (the weights' own factor) hold" in out
     options = ["-i", str(database), "--weight_file", str(path), "--level", "0.99"]
     out, _ = run(capsys, *options, "--json")
-    assert json.loads(out)["weights"][0]["interval"]["factor of these pictures"] is None
-    with pytest.raises(UserError, match="pictures are too few for intervals that hold 0.99 of the"):
+    assert json.loads(out)["weights"][0]["intervals"]["factor"] is None
+    with pytest.raises(
+        UserError,
+        match="^--keep_interval: the pictures are too few for intervals that cover 0.99 of the",
+    ):
         evaluate.main([*options, "--keep_interval"])
 
 
@@ -145,10 +148,10 @@ def test_mistakes_are_one_line(chips, database, tiny_weights, weight_file, tmp_p
     for arguments, message in (
         (
             ["-i", other],
-            "holds faces of 16 px, but the weights take 32: make it with --img_size 32",
+            "holds faces of 16 px, but the weights take 32: make it of that size, or",
         ),
         (["-i", "none.mat"], "none.mat is not a file: make a database"),
-        (["-i", database, "--part", "test"], "the weights do not say how they were split"),
+        (["-i", database, "--part", "test"], "^--part: the weights do not record their split"),
     ):
         with pytest.raises(UserError, match=message):
             evaluate.main([*map(str, arguments), "--weight_file", str(tiny_weights[0])])

@@ -1,55 +1,95 @@
-"""What an evaluation found, for people: lines, tables, diagrams, and sheets of faces."""
+"""The report on an evaluation: lines, tables, diagrams, and sheets of faces."""
 
 import csv
+from pathlib import Path
 
+import cv2
 import numpy as np
 
 from age_gender.files import atomic_write
 from age_gender.genders import LETTERS, UNKNOWN
 
 SIDE, ROW = 128, 8  # pixels of a face on a sheet, and faces beside each other
+SHOWN, WORST = 32, 20  # faces on the sheets
 
 
-def lines_of(found):
-    """What is printed of `evaluation.assess`, line by line."""
-    for name, figure in found["figures"].items():
+def lines(evaluation):
+    """The printed lines of an `Evaluation`; the last are the first file's figures."""
+    yield f"{evaluation.pictures} pictures, {evaluation.part}"
+    names = [Path(assessment.file).name for assessment in evaluation.weights]
+    for name, assessment in zip(names, evaluation.weights):
+        yield f"{name}:"
+        yield from (f"  {line}" for line in lines_of(assessment))
+    for name, difference in zip(names[1:], evaluation.age_mae_differences):
+        yield f"{name} minus {names[0]}: age MAE {difference} years"
+    figures = evaluation.weights[0].figures
+    yield f"MAE Age: {figures.age_mae.value:.2f}"
+    if figures.gender_accuracy:
+        yield f"Gender accuracy: {figures.gender_accuracy.value:.2f}"
+
+
+def lines_of(assessment):
+    """The printed lines of an `Assessment`."""
+    for name, figure in assessment.figures.named().items():
         yield f"{name}: {figure}"
-    for kind, groups in (("age", found["bands"]), ("race", found["races"])):
-        for name, count, figures in groups:
-            gender = figures.get("gender accuracy")
+    for kind, groups in (("age", assessment.bands), ("race", assessment.races)):
+        for group in groups:
+            gender = group.figures.gender_accuracy
             more = f", gender {gender} percent" if gender else ""
-            yield f"{kind} {name}: {count} pictures, age MAE {figures['age MAE']}{more}"
-    yield f"gender probabilities are off by {found['gender calibration error']:.1f} points"
+            mae = group.figures.age_mae
+            yield f"{kind} {group.name}: {group.pictures} pictures, age MAE {mae}{more}"
+    yield f"gender probabilities are off by {assessment.gender_calibration_error:.1f} points"
     shares = ", ".join(
-        f"{100 * level:.0f}: {share:.0f}" for level, share in found["age reliability"].items()
+        f"{100 * level:.0f}: {share:.0f}" for level, share in assessment.age_reliability.items()
     )
     yield f"labels inside the network's own central intervals, percent: {shares}"
-    interval = found["interval"]
+    intervals = assessment.intervals
     yield (
-        f"intervals for {100 * interval['level']:.0f} percent ({interval['checked with']}) hold "
-        f"{interval['held']:.1f} percent of the labels and are {interval['width']:.1f} years wide"
+        f"intervals for {100 * intervals.level:.0f} percent ({intervals.source}) hold "
+        f"{intervals.coverage:.1f} percent of the labels and are {intervals.width:.1f} years wide"
     )
-    worst = min(interval["by band"].items(), key=lambda each: each[1][0])
-    yield f"in the worst band, {worst[0]}, they hold {worst[1][0]:.1f} percent"
+    band, (coverage, _) = min(intervals.by_band.items(), key=lambda item: item[1][0])
+    yield f"in the worst band, {band}, they hold {coverage:.1f} percent"
 
 
 def write_table(path, groups):
-    """Write the figures of groups, as `evaluation.by_group` has them, as CSV."""
+    """Write the figures of a list of `figures.Group` as CSV."""
     with atomic_write(path) as partial, open(partial, "w", newline="") as file:
         writer = csv.writer(file)
-        names = list(dict.fromkeys(name for _, _, found in groups for name in found))
+        names = list(dict.fromkeys(name for group in groups for name in group.figures.named()))
         ends = [f"{name}{end}" for name in names for end in ("", " from", " to")]
         writer.writerow(["group", "pictures", *ends])
-        for group, count, found in groups:
-            row = [group, count]
+        for group in groups:
+            row = [group.name, group.pictures]
             for name in names:
-                figure = found.get(name)
-                row += (
-                    [f"{x:.3f}" for x in (figure.value, figure.low, figure.high)]
-                    if figure
-                    else ([""] * 3)
-                )
+                figure = group.figures.named().get(name)
+                cells = (figure.value, figure.low, figure.high) if figure else ()
+                row += [f"{cell:.3f}" for cell in cells] or [""] * 3
             writer.writerow(row)
+
+
+def write(folder, pictures, estimates, assessment):
+    """Write tables, diagrams and sheets of faces of one weight file into a folder.
+
+    Args:
+        folder: it is made if need be.
+        pictures: `Pictures`, N of them.
+        estimates: `Estimates` of N faces.
+        assessment: their `Assessment`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("bands", "bands_by_gender", "races"):
+        if groups := getattr(assessment, name):
+            write_table(folder / f"{name}.csv", groups)
+    draw_predicted(folder / "predicted.png", pictures.ages, estimates)
+    draw_bands(folder / "bands.png", assessment.bands)
+    reliability = assessment.gender_reliability, assessment.age_reliability
+    draw_reliability(folder / "reliability.png", *reliability)
+    worst = np.argsort(-abs(estimates.ages - pictures.ages))[:WORST]
+    some = np.random.default_rng(0).permutation(len(pictures))[:SHOWN]
+    for name, chosen in (("worst.png", worst), ("random.png", some)):
+        labels = pictures.ages[chosen], pictures.genders[chosen]
+        sheet(folder / name, pictures.faces(chosen), *labels, estimates.of(chosen))
 
 
 def sheet(path, faces, ages, genders, estimates):
@@ -58,9 +98,8 @@ def sheet(path, faces, ages, genders, estimates):
     Args:
         path: the PNG file.
         faces: list of (S, S, 3) uint8 BGR.
-        ages, genders, estimates: what they are labelled, and `estimates.Estimates`.
+        ages, genders, estimates: labels, and `estimates.Estimates`.
     """
-    import cv2
 
     def line(text, colour):
         strip = np.full((20, SIDE, 3), 255, np.uint8)
@@ -71,8 +110,8 @@ def sheet(path, faces, ages, genders, estimates):
     for face, age, gender, estimate in zip(faces, ages, genders, estimates.each()):
         big = cv2.resize(face, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
         label = f"label {age}" + (f", {LETTERS[gender]}" if gender != UNKNOWN else "")
-        said = f"said {estimate.label}"
-        cells.append(np.vstack([big, line(label, (0, 0, 0)), line(said, (160, 60, 0))]))
+        guess = f"estimate {estimate.label}"
+        cells.append(np.vstack([big, line(label, (0, 0, 0)), line(guess, (160, 60, 0))]))
     while len(cells) % ROW:
         cells.append(np.full_like(cells[0], 255))
     rows = [np.hstack(cells[start : start + ROW]) for start in range(0, len(cells), ROW)]
@@ -109,11 +148,11 @@ def draw_bands(path, groups):
     """Age error by band of the label, with its interval; ``groups`` as in `write_table`."""
 
     def draw(axes):
-        ordered = sorted(groups, key=lambda each: int(each[0].split()[0]))
-        figures = [found["age MAE"] for _, _, found in ordered]
+        ordered = sorted(groups, key=lambda group: int(group.name.split()[0]))
+        figures = [group.figures.age_mae for group in ordered]
         values = np.array([figure.value for figure in figures])
         ends = np.array([(figure.low, figure.high) for figure in figures]).T
-        names = [f"{name}\n({count:,})" for name, count, _ in ordered]
+        names = [f"{group.name}\n({group.pictures:,})" for group in ordered]
         axes.bar(names, values, yerr=abs(ends - values), capsize=3, color="C0", alpha=0.8)
         axes.set(xlabel="age as labelled (pictures)", ylabel="mean absolute error, years")
 
@@ -121,7 +160,7 @@ def draw_bands(path, groups):
 
 
 def draw_reliability(path, gender_rows, age_shares):
-    """What was sure against what was right: genders by probability, ages by level of interval."""
+    """Accuracy by probability for genders, coverage by level of the interval for ages."""
 
     def draw(axes):
         axes.plot([0, 100], [0, 100], color="0.5", linewidth=1)
@@ -135,7 +174,9 @@ def draw_reliability(path, gender_rows, age_shares):
             "s-",
             label="age",
         )
-        axes.set(xlabel="promised, percent", ylabel="found, percent", xlim=(40, 100), ylim=(0, 101))
+        axes.set(
+            xlabel="predicted, percent", ylabel="observed, percent", xlim=(40, 100), ylim=(0, 101)
+        )
         axes.legend()
 
     _diagram(path, draw)

@@ -1,15 +1,19 @@
-"""Pictures whose label is least likely: each is judged by a network that was not trained on it."""
+"""Pictures whose label is least likely, each judged by weights that were not trained on it."""
 
 import csv
 
 import numpy as np
 
+from age_gender import weights
 from age_gender.command_line import UserError
 from age_gender.estimates import Estimates
+from age_gender.estimator import Estimator
+from age_gender.evaluation.pictures import estimate
+from age_gender.evaluation.report import sheet
 from age_gender.files import atomic_write
 from age_gender.genders import LETTERS, MALE, UNKNOWN
 
-TOLERANCE = 2.0  # years of standard deviation of the ages as they are labelled
+TOLERANCE = 2.0  # standard deviation of the labelled ages, years
 
 
 def cross_fitted(descriptions, database, estimate):
@@ -17,22 +21,23 @@ def cross_fitted(descriptions, database, estimate):
 
     Args:
         descriptions: list of `weights.Description`, one for each weight file.
-        database: `face_database.FaceDatabase`.
+        database: `FaceDatabase`.
         estimate: function of a weight file's number and of rows that returns `Estimates`.
 
-    Raises `UserError` where the weights are not those of all folds of one split.
+    Raises `UserError` if the weights are not those of all folds of one split.
     """
-    folds = [said.fold for said in descriptions]
+    folds = [description.fold for description in descriptions]
+    seeds = {description.split_seed for description in descriptions}
     count = int((folds[0] or "0/0").split("/")[1])
     expected = {f"{number}/{count}" for number in range(1, count + 1)}
-    if not count or set(folds) != expected or len({said.split_seed for said in descriptions}) > 1:
+    if not count or set(folds) != expected or len(seeds) > 1:
         raise UserError(
-            "--suspects needs the weights of all folds: train with --fold 1/3, 2/3 and 3/3, say, "
-            "and give the three files to --weight_file"
+            "the weights must be those of all folds of one split, as 1/2 and 2/2. Received: "
+            f"{', '.join(map(str, folds))}" + ("" if len(seeds) == 1 else ", of different seeds")
         )
     joined = None
-    for number, said in enumerate(descriptions):
-        rows = said.split_of(database)[1]
+    for number, description in enumerate(descriptions):
+        rows = description.split_of(database)[1]
         found = estimate(number, rows)
         if joined is None:
             size = len(database)
@@ -44,10 +49,10 @@ def cross_fitted(descriptions, database, estimate):
 
 
 def doubt(ages, genders, estimates):
-    """How much less likely each label is than what the network thinks likeliest, (N,).
+    """How much less likely each label is than the network's most likely answer, (N,).
 
-    It is the sum of the logarithms for age and gender, 0 or more; an age is taken for `TOLERANCE`
-    years wide, and a gender that is not known says nothing.
+    It is the sum of the log ratios for age and gender, 0 or more; an age is taken as `TOLERANCE`
+    years wide, and an unknown gender counts nothing.
 
     Args:
         ages, genders: (N,) labels.
@@ -59,15 +64,32 @@ def doubt(ages, genders, estimates):
     rows = np.arange(len(ages))
     age = np.log(likely.max(1) + 1e-12) - np.log(likely[rows, ages] + 1e-12)
     males = np.clip(estimates.males, 1e-6, 1 - 1e-6)
-    said = np.log(np.maximum(males, 1 - males))
+    likeliest = np.log(np.maximum(males, 1 - males))
     labelled = np.log(np.where(genders == MALE, males, 1 - males))
-    return age + np.where(genders != UNKNOWN, said - labelled, 0)
+    return age + np.where(genders != UNKNOWN, likeliest - labelled, 0)
 
 
-def write(folder, database, estimates, count):
-    """Write suspects.csv and suspects.png, the most doubtful first; returns their rows."""
-    from age_gender.evaluation import report as evaluation_report
+def write(folder, paths, database, count):
+    """Write suspects.csv and suspects.png, the most doubtful first; return how many there are.
 
+    Args:
+        folder: it is made if need be.
+        paths: weight files of all folds.
+        database: `FaceDatabase`.
+        count: number of pictures, at most.
+    """
+    descriptions = [weights.read(path)[0] for path in paths]
+    estimates = cross_fitted(
+        descriptions,
+        database,
+        lambda number, rows: estimate(Estimator(paths[number]), database, rows),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    return len(write_tables(folder, database, estimates, count))
+
+
+def write_tables(folder, database, estimates, count):
+    """Write the two files, as in `write`, of `Estimates` of a database; return their rows."""
     doubts = doubt(database.ages, database.genders, estimates)
     rows = np.argsort(-doubts, kind="stable")[:count]
     names = database.sources()
@@ -76,9 +98,9 @@ def write(folder, database, estimates, count):
         writer.writerow(["file", "group", "age", "gender", "estimated age", "male", "doubt"])
         for row in rows:
             label = names[row], database.groups[row], database.ages[row]
-            said = f"{estimates.ages[row]:.1f}", f"{estimates.males[row]:.3f}"
-            writer.writerow([*label, LETTERS[database.genders[row]], *said, f"{doubts[row]:.2f}"])
+            guess = f"{estimates.ages[row]:.1f}", f"{estimates.males[row]:.3f}"
+            writer.writerow([*label, LETTERS[database.genders[row]], *guess, f"{doubts[row]:.2f}"])
     faces = [database.images[row] for row in rows]
     labels = database.ages[rows], database.genders[rows]
-    evaluation_report.sheet(folder / "suspects.png", faces, *labels, estimates.of(rows))
+    sheet(folder / "suspects.png", faces, *labels, estimates.of(rows))
     return rows

@@ -31,9 +31,9 @@ def main(argv=None):
     with quiet_start():
         import numpy as np
 
-        import evaluate
         from age_gender.data.database import FaceDatabase
         from age_gender.estimator import Estimator
+        from age_gender.evaluation.pictures import estimate
 
         estimator = Estimator(args.weight_file)
     database = FaceDatabase(args.input)
@@ -49,7 +49,7 @@ def main(argv=None):
             estimator(faces[start : start + BATCH])
 
     def evaluation():
-        evaluate.estimate(estimator, database, rows)
+        estimate(estimator, database, rows)
 
     ways = {"one face": single, "forward passes": passes, "evaluation": evaluation}
     taken = {name: [] for name in ways}

@@ -9,7 +9,7 @@ from age_gender import weights
 from age_gender.command_line import UserError
 from age_gender.data.database import split
 from age_gender.estimates import Estimates
-from age_gender.evaluation import suspects as label_noise
+from age_gender.evaluation import suspects
 
 AGES = np.array([20, 20, 60, 60])
 GENDERS = np.array([0, 1, 0, 2])
@@ -20,7 +20,7 @@ def sure(ages, males):
 
 
 def test_doubt_grows_with_the_distance_of_age_and_gender():
-    doubts = label_noise.doubt(AGES, GENDERS, sure([20, 20, 63, 90], [0.1, 0.1, 0.5, 0.9]))
+    doubts = suspects.doubt(AGES, GENDERS, sure([20, 20, 63, 90], [0.1, 0.1, 0.5, 0.9]))
     assert doubts[0] == pytest.approx(0, abs=1e-6)
     assert doubts[1] == pytest.approx(np.log(9))  # the right age, the gender at 1 to 9
     assert doubts[2] == pytest.approx(0.5 * (3 / 2) ** 2, rel=1e-3)
@@ -63,7 +63,7 @@ def test_each_picture_is_judged_by_the_weights_that_did_not_see_it(database):
     def estimate(number, rows):
         return sure([number + 1] * len(rows), [0.1 * number] * len(rows))
 
-    found = label_noise.cross_fitted(folds(3), database, estimate)
+    found = suspects.cross_fitted(folds(3), database, estimate)
     for number, said in enumerate(folds(3)):
         training, held, tested = said.split_of(database)
         assert not set(training) & set(held) and not len(tested)
@@ -75,14 +75,16 @@ def test_each_picture_is_judged_by_the_weights_that_did_not_see_it(database):
     "said", [folds(4), folds(3, (0, 0, 1)), [weights.Description()], folds(2)[:1]]
 )
 def test_weights_of_other_folds_are_one_line(database, said):
-    with pytest.raises(UserError, match="--suspects needs the weights of all folds"):
-        label_noise.cross_fitted(said, database, None)
+    with pytest.raises(
+        UserError, match="must be those of all folds of one split, as 1/2 and 2/2. Received: "
+    ):
+        suspects.cross_fitted(said, database, None)
 
 
 def test_most_doubtful_are_listed_first_with_their_faces(database, tmp_path):
     ages = np.full(40, 30)
     ages[[7, 9]] = 70, 50
-    rows = label_noise.write(tmp_path, database, sure(ages, np.zeros(40)), 3)
+    rows = suspects.write_tables(tmp_path, database, sure(ages, np.zeros(40)), 3)
     assert rows[:2].tolist() == [7, 9]
     with open(tmp_path / "suspects.csv", newline="") as file:
         listed = list(csv.DictReader(file))

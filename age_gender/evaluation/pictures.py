@@ -1,0 +1,105 @@
+"""The labelled pictures that weights are evaluated on, and their estimates."""
+
+import dataclasses
+
+import numpy as np
+
+from age_gender.command_line import UserError, log, progress
+from age_gender.data.database import FaceDatabase
+from age_gender.data.labelled import cut_of, database_of, dataset_of, races_of, warn_of_cut
+from age_gender.estimates import Estimates
+from age_gender.estimator import BATCH_SIZES
+
+PARTS = ("training", "validation", "test")
+
+
+def open_pictures(path, description, made_in, age_label):
+    """The `FaceDatabase` of a database or a folder, with faces for weights.
+
+    Args:
+        path: the database or the folder.
+        description: `weights.Description` of the weights.
+        made_in: folder for the database that is made of a folder.
+        age_label: "apparent" or "real", of APPA-REAL.
+
+    Raises `UserError` if the weights cannot take the faces.
+    """
+    if path.is_dir():
+        size, resize = description.image_size, description.resize
+        database = database_of(path, made_in, size, resize, age_label)
+    else:
+        database = FaceDatabase(path)
+    if database.img_size != description.image_size:
+        raise UserError(
+            f"{path} holds faces of {database.img_size} px, but the weights take "
+            f"{description.image_size}: make it of that size, or give the folder of the pictures"
+        )
+    warn_of_cut(path, cut_of(database), description)
+    return database
+
+
+@dataclasses.dataclass
+class Pictures:
+    """The part of a database that weights are evaluated on: N labelled faces.
+
+    Attributes:
+        part: its name.
+        rows: (N,) rows of the database.
+        ages, genders: (N,) labels, genders as in `genders`.
+        races: N names, "" where unknown.
+    """
+
+    database: FaceDatabase
+    part: str
+    rows: np.ndarray
+
+    def __post_init__(self):
+        self.ages, self.genders = self.database.ages[self.rows], self.database.genders[self.rows]
+        races = races_of(self.database)
+        self.races = [races[row] for row in self.rows]
+
+    def __len__(self):
+        return len(self.rows)
+
+    def faces(self, numbers):
+        """List of some of the faces, (S, S, 3) uint8 BGR; numbers count from 0 to N - 1."""
+        return [self.database.images[row] for row in self.rows[numbers]]
+
+
+def select(database, part, description):
+    """The `Pictures` of a part of a database.
+
+    Args:
+        database: `FaceDatabase`.
+        part: one of `PARTS`, "all", or "auto": "validation" if the weights were trained on
+            the same data set, else "all".
+        description: `weights.Description`, which records the split.
+
+    Raises `UserError` if the weights do not record their split, or the part is empty.
+    """
+    if part == "auto":
+        trained_on = dataset_of(database.db).name in description.data.split(", ")
+        part = "validation" if trained_on else "all"
+        if trained_on and description.split_seed is None:
+            part = "all"
+            log("warning: the weights may have been trained on some of these pictures")
+    if part == "all":
+        return Pictures(database, part, np.arange(len(database)))
+    if description.split_seed is None:
+        raise UserError("the weights do not record their split")
+    rows = description.split_of(database)[PARTS.index(part)]
+    if not len(rows):
+        raise UserError(f"the {part} part of the weights' split holds no picture")
+    return Pictures(database, part, rows)
+
+
+def estimate(estimator, database, rows):
+    """`Estimates` of some rows of a database, read as they are needed."""
+    step = BATCH_SIZES[-1]
+    starts = range(0, len(rows), step)
+    found = []
+    for start in progress(starts, len(starts), "batches"):
+        faces = np.stack([database.images[row] for row in rows[start : start + step]])
+        found.append(estimator(faces))
+    names = [field.name for field in dataclasses.fields(Estimates)]
+    return Estimates(*(np.concatenate([getattr(each, name) for each in found]) for name in names))
