@@ -259,6 +259,6 @@ def _cache(key, seconds, rate):
     try:
         _cache_file().parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(_cache_file()) as partial:
-            partial.write_text(json.dumps(content, indent=1))
+            partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
     except (OSError, UserError) as error:
         log(f"could not cache the choice of engine and precision: {error}")

@@ -9,7 +9,6 @@ import dataclasses
 import io
 import json
 import platform
-import resource
 import shlex
 import time
 import zipfile
@@ -18,7 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from age_gender import __version__, installation, weights
+from age_gender import __version__, installation, system, weights
 from age_gender.command_line import UserError
 from age_gender.files import atomic_write
 from wide_resnet import two_heads
@@ -195,10 +194,10 @@ class Record(keras.callbacks.Callback):
         self._begun, self._done = now, done
 
     def on_train_end(self, logs=None):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = system.peak_memory()
         steps, seconds = self._others if self._others[0] else self._first
         speed = self.batch_size * steps / seconds if steps else None  # no epoch was left to train
-        self.said |= {"pictures a second": speed, "peak memory, MB": peak}
+        self.said |= {"pictures a second": speed, "peak memory, MB": peak and peak / 2**20}
         self._write()
 
     def _write(self):
@@ -208,7 +207,8 @@ class Record(keras.callbacks.Callback):
     def summary(self):
         speed, peak = self.said["pictures a second"], self.said["peak memory, MB"]
         fast = f"{speed:.1f} pictures a second in the steps, " if speed else ""
-        return f"{fast}{peak:,.0f} MB of memory at most"
+        held = f"{peak:,.0f} MB of memory at most" if peak else "memory unknown"
+        return f"{fast}{held}"
 
 
 def tensorboard(folder):
