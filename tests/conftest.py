@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,56 @@ if answer := os.environ.get("COMPUTES_BFLOAT16"):
     runpy.run_path(str(hook / "sitecustomize.py"))
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+HOME = None
+if "PYTEST_XDIST_WORKER" not in os.environ:  # those have the home that is made here
+    HOME = tempfile.TemporaryDirectory(prefix="home-of-tests-")
+    os.environ["HOME"] = HOME.name
+    for name in [name for name in os.environ if name.startswith("XDG_")]:
+        del os.environ[name]
 # Run in the background of a script, the tests and all they start would be deaf to Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure():
+    if HOME is not None:
+        HOME.cleanup()
+
+
+def _state():
+    """What of this process and its children outlives a test."""
+    mask = os.umask(0o77)
+    os.umask(mask)
+    environment = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    policy = keras.config.dtype_policy().name if (keras := sys.modules.get("keras")) else "float32"
+    return {
+        "folder": os.getcwd(),
+        "umask": mask,
+        "environment": environment,
+        "handlers": handlers,
+        "dtype policy": policy,
+        "children": _children(),
+    }
+
+
+def _children():
+    """The processes that this one has started, but for multiprocessing's own."""
+    try:
+        pids = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        return {
+            p for p in pids if b"resource_tracker" not in Path(f"/proc/{p}/cmdline").read_bytes()
+        }
+    except FileNotFoundError:
+        return set()
+
+
+@pytest.fixture(autouse=True)
+def all_is_left_as_it_was():
+    """Every test leaves its process as it found it."""
+    before = _state()
+    yield
+    after = _state()
+    assert after == before
 
 
 @pytest.fixture

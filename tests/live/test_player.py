@@ -1,4 +1,6 @@
+import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,21 +10,19 @@ from age_gender.command_line import UserError
 from age_gender.frames import Frame
 from age_gender.live import player as live
 from age_gender.live.analyst import Analysis
+from helpers import until
 from helpers.pictures import write_video
 
 
 class Slow:
-    """An analyst that takes its time over each frame."""
+    """An analyst that is asked for its answer a number of times before it has one."""
 
-    def __init__(self, seconds, ready_after=0):
-        self.seconds = seconds
+    def __init__(self, calls, ready_after=0):
+        self.calls = calls
         self.asked = []
-        self._calls, self._ready_after = 0, ready_after
-        self._frame, self._due = None, 0.0
-
-    @property
-    def ready(self):
-        return self._calls > self._ready_after
+        self._left = ready_after
+        self._frame = None
+        self.ready = not ready_after
 
     @property
     def idle(self):
@@ -30,14 +30,14 @@ class Slow:
 
     def ask(self, frame, embed):
         self.asked.append((frame, embed))
-        self._frame, self._due = frame, time.monotonic() + self.seconds
+        self._frame, self._left = frame, self.calls
 
     def answer(self, wait=0.0):
-        self._calls += 1
-        if self._frame is None or time.monotonic() < self._due:
+        self._left -= 1
+        if self._left > 0:
             return None
-        frame, self._frame = self._frame, None
-        return Analysis(frame, [frame.number])
+        frame, self._frame, self.ready = self._frame, None, True
+        return frame and Analysis(frame, [frame.number])
 
 
 @pytest.fixture
@@ -45,50 +45,72 @@ def picture():
     return np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
 
 
-def test_every_frame_of_a_video_is_shown_at_its_speed_however_slow_the_analysis(tmp_path, picture):
+def test_every_frame_of_a_video_is_shown_at_its_speed_with_the_newest_analysis(tmp_path, picture):
     path = write_video(tmp_path / "clip.avi", picture, 20, rate=20)
-    analyst = Slow(0.2, ready_after=3)
-    shown, times = [], []
+    analyst = Slow(4, ready_after=3)
+    shown, asked_at = [], []
     for each in live.Live(str(path), analyst, lambda: len(shown) > 10):
         shown.append(each)
-        times.append(time.monotonic())
+        asked_at += [len(shown)] * (len(analyst.asked) - len(asked_at))
     assert [each.message for each in shown[:3]] == [live.LOADING] * 3
     numbers = [each.frame.number for each in shown]
     assert sorted(set(numbers)) == [*range(21)] and numbers == sorted(numbers)  # 0: none yet
-    shown, times = shown[numbers.index(1) :], times[numbers.index(1) :]
-    assert 0.8 < times[-1] - times[0] < 2
+    shown, first = shown[numbers.index(1) :], numbers.index(1)
+    assert shown[-1].frame.time - shown[0].frame.time > 0.9
     assert all(each.message is None for each in shown)
     fresh = [each for each in shown if each.analysis]
-    assert 2 <= len(fresh) < 10
-    # each asked frame was the newest then, and each is shown with the newest analysis
-    for each in fresh:
-        assert each.seen == each.analysis.seen
-        assert each.frame.number - each.analysis.frame.number < 15
+    assert 2 <= len(fresh) <= len(shown) / 4
+    assert all(each.seen == each.analysis.seen for each in fresh)
+    for (frame, _), count in zip(analyst.asked, asked_at):
+        assert frame is shown[count - 1 - first].frame  # the newest then
     assert [embed for _, embed in analyst.asked][0] is False
     assert [embed for _, embed in analyst.asked][-1] is True
 
 
-def test_boxes_go_when_no_analysis_replaces_them(tmp_path, picture, monkeypatch):
-    monkeypatch.setattr(live, "STALE", 0.3)
-    path = write_video(tmp_path / "clip.avi", picture, 20, rate=20)
-    analyst = Slow(0.1)
-    shown = []
-    for each in live.Live(str(path), analyst):
-        shown.append(each)
-        if each.seen:
-            analyst.seconds = 10
-    drawn = [bool(each.seen) for each in shown]
-    assert any(drawn) and not any(drawn[-4:])
+def test_every_frame_of_a_video_is_shown_though_no_analysis_ever_comes(tmp_path, picture):
+    path = write_video(tmp_path / "clip.avi", picture, 10, rate=20)
+    analyst = Slow(float("inf"))
+    numbers = [each.frame.number for each in live.Live(str(path), analyst)]
+    assert set(numbers) >= {*range(1, 11)} and len(analyst.asked) == 1
+
+
+def test_boxes_go_when_no_analysis_replaces_them(monkeypatch):
+    """On a clock that goes on by 0.3 seconds with each frame."""
+    clock = SimpleNamespace(now=100.0)
+
+    class Frames:
+        trouble, ended = None, False
+
+        def __init__(self, source):
+            self.left = 8
+
+        def next(self, timeout):
+            self.left -= 1
+            self.ended = self.left < 0
+            clock.now += 0.3
+            return None if self.ended else Frame("", np.zeros((9, 9, 3)), 8 - self.left, clock.now)
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(live, "Source", Frames)
+    monkeypatch.setattr(live, "time", SimpleNamespace(time=lambda: clock.now))
+    analyst = Slow(1)
+    drawn = []
+    for each in live.Live("0", analyst):
+        drawn.append(bool(each.seen))
+        analyst.calls = 100  # of the frames after the first
+    assert live.STALE == 1.0  # the first frame's analysis is shown for as long
+    assert drawn == [False, True, True, True, False, False, False, False]
 
 
 class Camera:
     """Stands for cv2.VideoCapture: each plug is the number of frames until it is pulled out."""
 
     plugs = []
-    opened = 0
+    given = 0
 
     def __init__(self, source):
-        type(self).opened += 1
         self.left = self.plugs.pop(0) if self.plugs else 0
         self.there = self.left > 0
 
@@ -99,8 +121,9 @@ class Camera:
         pass
 
     def read(self):
-        time.sleep(0.01)
+        time.sleep(0.001)
         self.left -= 1
+        type(self).given += 1
         return (True, np.full((48, 64, 3), 7, np.uint8)) if self.left >= 0 else (False, None)
 
     def release(self):
@@ -108,21 +131,30 @@ class Camera:
 
 
 def test_camera_is_tried_again_with_growing_pauses_and_a_message(monkeypatch, capsys):
+    messages, numbers, pauses = [], [], []
+
+    class Pause(threading.Event):
+        """Waits until two more frames have been shown, instead of for seconds."""
+
+        def wait(self, timeout=None):
+            pauses.append(timeout)
+            shown = len(messages)
+            while len(messages) < shown + 2 and not self.is_set():
+                super().wait(0.01)
+            return self.is_set()
+
     monkeypatch.setattr(frames.cv2, "VideoCapture", Camera)
-    monkeypatch.setattr(live, "FIRST_PAUSE", 0.05)
-    Camera.plugs, Camera.opened = [0, 5, 0, 0, 5], 0
-    messages, numbers = [], []
-    begun = time.monotonic()
-    for each in live.Live("0", Slow(0.0)):
+    monkeypatch.setattr(live, "threading", SimpleNamespace(Event=Pause))
+    monkeypatch.setattr(Camera, "plugs", [0, 5, 0, 0, 5])
+    for each in live.Live("0", Slow(0)):
         messages.append(each.message)
         numbers.append(each.frame.number)
-        if time.monotonic() - begun > 1.5:
+        if len(pauses) > 10:
             break
     assert "no camera 0: trying again" in messages
     assert "camera 0 gives no more pictures: trying again" in messages
     assert max(numbers) == 10  # they count on
-    # 5 plugs, then pauses of 0.05, 0.1, 0.2, 0.4, 0.8: never a busy loop
-    assert 6 <= Camera.opened <= 10
+    assert pauses[:11] == [1, 1, 2, 4, 1, 2, 4, 8, 16, 30, 30]
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("no camera 0: connect one, give its index with --source, or use")
     assert len(lines) == 3  # once for each time that it went
@@ -130,20 +162,22 @@ def test_camera_is_tried_again_with_growing_pauses_and_a_message(monkeypatch, ca
 
 def test_camera_gives_its_newest_frame(monkeypatch):
     monkeypatch.setattr(frames.cv2, "VideoCapture", Camera)
-    Camera.plugs = [1000]
+    monkeypatch.setattr(Camera, "plugs", [10**6])
+    monkeypatch.setattr(Camera, "given", 0)
     source = live.Source("0")
-    source.next(5)
-    time.sleep(0.5)
-    first = source.next(5)
-    assert first.number > 20 and time.time() - first.time < 0.2
+    source.next(60)
+    until(lambda: Camera.given > 50)
+    given = Camera.given
+    assert source.next(60).number >= given - 2  # two wait, and one is on its way
     source.close()
+    source.join(60)
     assert not source.is_alive()
 
 
 def test_video_that_cannot_be_read_is_an_error(tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(UserError, match="is not a video that OpenCV can read"):
-        for _ in live.Live(str(tmp_path / "text.mp4"), Slow(0.0)):
+        for _ in live.Live(str(tmp_path / "text.mp4"), Slow(0)):
             pass
 
 
