@@ -65,7 +65,7 @@ def _state():
         "environment": environment,
         "handlers": handlers,
         "dtype policy": policy,
-        "children": _children(),
+        "children": len(_children()),
     }
 
 
