@@ -38,10 +38,13 @@ _entry_point = None  # the name of the command where pip made one
 
 def console():
     """Run the command of this process's name: age-gender-demo is ``python -m age_gender.demo``."""
+    from age_gender import installation
+
     global _entry_point
     _entry_point = os.path.basename(sys.argv[0]).removesuffix(".exe")
     module = _entry_point.removeprefix("age-gender-").replace("-", "_")
-    runpy.run_module(f"age_gender.{module}", run_name="__main__", alter_sys=True)
+    package = "" if installation.CHECKOUT else "age_gender."
+    runpy.run_module(package + module, run_name="__main__", alter_sys=True)
 
 
 def _program():

@@ -37,9 +37,9 @@ def test_what_is_installed_and_copied_is_sent_to_the_builder_and_nothing_private
         ]
         return answers[-1]
 
-    build = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    needed = list(build["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"])
-    needed += build["project"]["license-files"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = [*wheel["only-include"], *wheel["force-include"], *project["project"]["license-files"]]
     needed += re.findall(r"^COPY (\S*\w) ", DOCKERFILE, re.MULTILINE)
     needed += ["pyproject.toml", "age_gender/live/player.py"]
     assert [name for name in needed if not sent(name)] == []

@@ -1,3 +1,4 @@
+import ast
 import re
 import subprocess
 import sys
@@ -8,20 +9,21 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from age_gender import __version__, installation, weights
+from age_gender import __version__, installation, published, weights
 from age_gender.command_line import UserError
 from conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-WHEEL = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+WHEEL = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
 TOP = {path.name: path.read_text() for path in ROOT.glob("*.py")}
 COMMANDS = {name for name, text in TOP.items() if 'if __name__ == "__main__"' in text}
 
 
 def test_every_command_is_installed_in_the_package_and_other_modules_under_their_names():
-    places = {name: f"age_gender/{name}" if name in COMMANDS else name for name in TOP}
-    assert {k: v for k, v in WHEEL.items() if k.endswith(".py")} == places
-    assert [name for name in WHEEL if not (ROOT / name).is_file()] == []
+    assert set(WHEEL["only-include"]) == {"age_gender", *TOP} - COMMANDS
+    places = {name: f"age_gender/{name}" for name in COMMANDS}
+    weights = f"pretrained_models/{published.SHIPPED}"
+    assert WHEEL["force-include"] == {**places, weights: f"age_gender/{weights}"}
 
 
 def test_every_command_has_a_program():
@@ -31,6 +33,17 @@ def test_every_command_has_a_program():
         for name in COMMANDS
     }
     assert PROJECT["project"]["scripts"] == programs
+
+
+def test_no_module_imports_a_command():
+    """Commands have another name once they are installed."""
+    commands = {name.removesuffix(".py") for name in COMMANDS}
+    for path in [*ROOT.glob("*.py"), *ROOT.glob("age_gender/**/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in getattr(node, "names", ()) if hasattr(alias, "name")]
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module]
+            assert not commands.intersection(names), f"{path.relative_to(ROOT)}, {node.lineno}"
 
 
 def test_versions_under_test_satisfy_the_dependencies():
@@ -128,7 +141,7 @@ def test_published_weights_are_downloaded_into_the_cache_outside_a_checkout(
     release_page, monkeypatch, tmp_path
 ):
     release_page.content = weights.find().read_bytes()
-    monkeypatch.setattr(weights, "RELEASE", release_page.address)
+    monkeypatch.setattr(published, "RELEASE", release_page.address)
     monkeypatch.setattr(installation, "CHECKOUT", None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     name = "weights.29-3.76_utk.hdf5"
