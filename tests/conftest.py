@@ -52,6 +52,16 @@ def pytest_unconfigure():
         HOME.cleanup()
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes long, and is started before the others")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Let no worker be left with a long test at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def _state():
     """What of this process and its children outlives a test."""
     mask = os.umask(0o77)

@@ -15,7 +15,7 @@ import zipfile
 
 import pytest
 
-from helpers import ROOT
+from helpers import ROOT, until
 
 SCRIPT = ROOT / "download.sh"
 TOOLS = ["bash", "cat", "flock", "head", "mkdir", "mktemp", "mv", "rm", "sed", "stat"]
@@ -64,7 +64,7 @@ class _Archives(http.server.BaseHTTPRequestHandler):
             handler.hangs -= 1
             self.wfile.write(body[:20000])
             handler.sent.set()
-            handler.go_on.wait(20)
+            handler.go_on.wait(120)
         elif handler.drops:
             end, *handler.drops = handler.drops
             self.wfile.write(body[:end])
@@ -176,7 +176,7 @@ class Shell:
 
     def __call__(self, *arguments, **options):
         process = self.start(*arguments, **options)
-        process.out, process.err = process.communicate(timeout=20)
+        process.out, process.err = process.communicate(timeout=120)
         return process
 
 
@@ -207,13 +207,6 @@ def nothing_works_in(data):
         return False
     finally:
         os.close(lock)
-
-
-def wait_for(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def last(process):
@@ -516,7 +509,7 @@ def test_ctrl_c_keeps_the_archive_and_ends_what_runs(offline, way):
     done = offline("imdb")
     assert (last(done), done.returncode) == (STOPPED, 130)
     assert (offline.data / "imdb_crop.tar").read_bytes() == TAR
-    wait_for(lambda: nothing_works_in(offline.data))
+    until(lambda: nothing_works_in(offline.data))
     offline.restore("tar")
     assert offline("imdb").returncode == 0
     assert tree(offline.data) == {"imdb_crop.tar": TAR, **UNPACKED}
@@ -528,12 +521,12 @@ def test_kill_ends_the_download_at_once_and_the_next_run_resumes_it(shell, kill,
     shell.server.files["/imdb_crop.tar"] = TAR
     shell.server.hangs = 1
     process = shell.start("imdb")
-    assert shell.server.sent.wait(10)
-    wait_for(lambda: any(tree(shell.data).values()))
+    assert shell.server.sent.wait(120)
+    until(lambda: any(tree(shell.data).values()))
     kill(process.pid, number)
-    process.out, process.err = process.communicate(timeout=10)
+    process.out, process.err = process.communicate(timeout=120)
     assert (last(process), process.returncode) == (STOPPED, 130)
-    wait_for(lambda: nothing_works_in(shell.data))
+    until(lambda: nothing_works_in(shell.data))
     held = len(tree(shell.data)["imdb_crop.tar.part"])
     assert shell("imdb").returncode == 0
     assert shell.server.asked[-1] == ("/imdb_crop.tar", held)
@@ -548,7 +541,7 @@ def test_second_run_waits_for_the_first(offline):
     assert process.stderr.readline() == "waiting for another download.sh that works in data\n"
     assert [path.name for path in offline.data.iterdir()] == ["imdb_crop.tar"]
     os.close(lock)
-    process.communicate(timeout=10)
+    process.communicate(timeout=120)
     assert process.returncode == 0
     assert tree(offline.data) == {"imdb_crop.tar": TAR, **UNPACKED}
 

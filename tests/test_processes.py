@@ -8,7 +8,7 @@ import pytest
 
 from age_gender import processes
 from age_gender.command_line import UserError
-from helpers import ROOT
+from helpers import ROOT, until
 
 
 def test_processes_do_the_work_and_end():
@@ -66,10 +66,7 @@ def test_processes_end_when_their_parent_is_killed(tmp_path):
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    deadline = time.monotonic() + 30
-    while _lives(child) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not _lives(child)
+    until(lambda: not _lives(child))
 
 
 def _lives(pid):

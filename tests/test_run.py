@@ -114,6 +114,7 @@ def headless(environment, tmp_path, *options):
     )
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_nothing_is_lost_and_nothing_twice(
     s3,
     environment,
@@ -130,7 +131,7 @@ def test_killed_in_the_middle_nothing_is_lost_and_nothing_twice(
         )
         lines = [process.stdout.readline() for _ in range(8)]
         process.send_signal(signal.SIGKILL)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=120)
         printed += keys_in("".join(lines) + rest.rpartition("\n")[0])
     done = subprocess.run(
         [sys.executable, ROOT / "run.py", "--flush"],

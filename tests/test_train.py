@@ -6,7 +6,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas
@@ -16,7 +15,7 @@ import train
 from age_gender import weights
 from age_gender.command_line import UserError
 from age_gender.data.database import FaceDatabase
-from helpers import ROOT
+from helpers import ROOT, until
 from helpers.pictures import write_appa_real, write_chips, write_database
 from wide_resnet import WideResNet
 
@@ -140,6 +139,7 @@ def digest_of(folder):
     }
 
 
+@pytest.mark.long
 def test_killed_run_is_resumed_to_the_same_weights_as_one_that_was_not(
     database, described, tmp_path, capsys
 ):
@@ -200,6 +200,7 @@ def test_faces_of_a_size_the_network_cannot_take_are_one_line(tmp_path):
     )
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_in_one_line_and_keeps_what_there_is(database, tmp_path):
     process = subprocess.Popen(
         [sys.executable, ROOT / "train.py", *tiny(database, tmp_path, "--nb_epochs", "500")],
@@ -207,11 +208,9 @@ def test_ctrl_c_ends_in_one_line_and_keeps_what_there_is(database, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not list(tmp_path.glob("*.npz")):
-        assert process.poll() is None
-        time.sleep(0.1)
+    until(lambda: list(tmp_path.glob("*.npz")) or process.poll() is not None)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Traceback" not in said
     assert re.fullmatch(

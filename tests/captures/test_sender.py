@@ -167,6 +167,7 @@ def take_and_send(made, proxy, numbers):
     until(lambda: len(proxy.seen) > asked)
 
 
+@pytest.mark.long
 def test_nothing_is_lost_and_nothing_twice_whatever_the_server_does(
     s3,
     proxy,

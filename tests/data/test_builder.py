@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import cv2
 import numpy as np
@@ -14,7 +13,7 @@ from age_gender.command_line import UserError
 from age_gender.data import builder
 from age_gender.data.database import FaceDatabase
 from age_gender.data.dataset import Pictures
-from helpers import ROOT
+from helpers import ROOT, until
 from helpers.pictures import write_chips
 
 SETTINGS = {"img_size": 32, "db": "utk", "min_score": -1, "crop": "aligned"}
@@ -154,14 +153,12 @@ class Interrupted:
         self.held.unlink()
         os.mkfifo(self.held)
         process = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 60
-        while self.done() < len(self.names) - 2 * builder.BATCH:
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.01)
+        last = len(self.names) - 2 * builder.BATCH
+        until(lambda: self.done() >= last or process.poll() is not None)
         process.send_signal(signal_number)
         if signal_number != signal.SIGKILL:
             open(self.held, "wb").close()
-        err = process.communicate(timeout=30)[1]
+        err = process.communicate(timeout=120)[1]
         self.held.unlink()
         self.held.write_bytes(content)
         return process.returncode, err.splitlines()

@@ -62,6 +62,7 @@ def test_embedding_knows_a_person_again(tiny_weights, astronaut, shared):
     assert np.linalg.norm(obama - same) < 0.6 < np.linalg.norm(obama - first)
 
 
+@pytest.mark.long
 def test_process_answers_is_replaced_when_it_dies_and_ends(tiny_weights, astronaut, capsys):
     frame = Frame("camera 0", astronaut, 3, time.time())
     with Analyst(job_of(tiny_weights)) as analyst:
