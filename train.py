@@ -105,14 +105,14 @@ def batches_of(args, faces, training, validation, place):
         training=True,
         augmentation=Augmentation(**chosen),
         smoothing=args.label_smoothing_years,
-        descriptors=described,
+        embeddings=described,
         seed=args.seed,
         workers=args.workers,
         share=place.share,
     )
     held = validation[: place.whole(len(validation))]
     return batches, FaceBatches(
-        faces, held, place.whole(256), share=place.share, descriptors=unknown
+        faces, held, place.whole(256), share=place.share, embeddings=unknown
     )
 
 
