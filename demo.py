@@ -1,4 +1,4 @@
-"""Look at faces: the picture says the age and sex that the network sees in them.
+"""Shows the estimated age and gender of the faces in pictures, videos and camera streams.
 
     python3 demo.py                                          a window on the camera
     python3 demo.py --source clip.mp4                        a window on a video
@@ -6,31 +6,36 @@
     python3 demo.py --image_dir pictures --output_dir out    no window: pictures and tables
     python3 demo.py --source clip.mp4 --output_dir out       no window: a video and tables
 
-In the window any key goes to the next picture; Escape, q or closing it ends.
+In the window any key shows the next picture; Escape, q or closing it quits.
 """
 
+import contextlib
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, log, run
-from age_gender.live import options as face_options
+from age_gender.command_line import Parser, UserError, log, option, run
+from age_gender.live import options
 
 
 def get_args(argv=None):
     parser = Parser(
         description="Find faces and estimate their age and gender: in a window, or with "
-        "--output_dir as annotated pictures or video and tables."
+        "--output_dir as annotated pictures or video and tables.",
+        epilog="Tables and printed lines: face counts the faces of a picture from left to right; "
+        "identity is the number of a face that is tracked through a video; score is the "
+        "confidence of the face detector, above 0 without an upper limit; probability is that of "
+        "the gender, 0.5 to 1.",
     )
-    face_options.add(parser)
+    options.add(parser)
     output = parser.add_argument_group("output")
     output.add_argument(
         "--output_dir",
         type=Path,
-        help="write annotated pictures or a video, results.csv and results.jsonl there",
+        help="folder for annotated pictures or a video, results.csv and results.jsonl",
     )
     output.add_argument("--overwrite", action="store_true", help="replace earlier results there")
-    output.add_argument("--window", action="store_true", help="open a window all the same")
+    output.add_argument("--window", action="store_true", help="open a window as well")
     args = parser.parse_args(argv)
-    face_options.check(parser, args)
+    options.check(parser, args)
     if args.overwrite and not args.output_dir:
         parser.error("--overwrite needs --output_dir")
     return args
@@ -38,85 +43,84 @@ def get_args(argv=None):
 
 def folder_to_files(args, session):
     """Write annotated pictures and tables; print a line for each face."""
-    from age_gender.output import folder as picture_folder
-    from age_gender.output import tables as results
+    from age_gender.output.folder import estimate_folder
+    from age_gender.output.tables import TABLES
 
-    counts = picture_folder.estimate_folder(
-        args.image_dir, session.paths, args.output_dir, session.job
-    )
-    log(", ".join(f"{count} {what}" for what, count in counts.items()))
-    log(f"annotated pictures and {', '.join(results.TABLES)} are in {args.output_dir}")
+    with option("--image_dir"):
+        counts = estimate_folder(session.folder, session.paths, args.output_dir, session.recipe)
+    log(str(counts))
+    log(f"annotated pictures and {', '.join(TABLES)} are in {args.output_dir}")
 
 
-def pictures_to_window(args, session):
-    """Show pictures until the user ends it."""
-    from age_gender.live import analyst, window
-    from age_gender.output import drawing
+def pictures_to_window(session):
+    """Show pictures until the user quits."""
+    from age_gender.live.analyst import Analyst
+    from age_gender.live.window import PICTURE_SIZE, Window
+    from age_gender.output.drawing import annotated
 
-    with analyst.Analyst(session.job) as asked:
-        asked.wait()
-        each = None
-        with window.Window("result") as screen:
-            for each in face_options.shown(args, session, asked, every_frame=False):
-                picture = drawing.annotated(each, window.VIEW)
-                if screen.show(picture, wait_for_key=True) is None:
+    with Analyst(session.recipe, track=False) as analyst:
+        analyst.wait()
+        shown = None
+        with Window("result") as window:
+            for shown in session.frames(analyst, every_frame=False):
+                picture = annotated(shown, PICTURE_SIZE)
+                if window.show(picture, wait_for_key=True) is None:
                     break
-        if each is None:
-            raise UserError(f"--image_dir {args.image_dir}: none of its pictures can be read")
+        if shown is None:
+            raise UserError(f"--image_dir: {session.folder}: none of its pictures can be read")
 
 
 def video(args, session, windowed):
-    """Show a camera or a video in a window, write it, or both, until it or the user ends it."""
-    import contextlib
+    """Show a camera or a video in a window, write it, or both, until it ends or the user quits."""
+    from age_gender.live.analyst import Analyst
+    from age_gender.live.window import Window
+    from age_gender.output.drawing import annotated
+    from age_gender.output.video import VIDEO, open_recording
 
-    from age_gender import frames
-    from age_gender.live import analyst, window
-    from age_gender.output import drawing
-    from age_gender.output import video as recording
-
-    source = args.source or "0"
-    live = windowed or frames.is_camera(source)
-    screen, record = contextlib.nullcontext(), contextlib.nullcontext()
-    if windowed:
-        screen = window.Window("result")
+    real_time = windowed or session.source.live
+    window = Window("result") if windowed else contextlib.nullcontext()
+    recording = contextlib.nullcontext()
     if args.output_dir:
-        rate, interval = frames.rate_of(source), session.job.interval
-        record = recording.open_recording(args.output_dir, rate, interval, steady=not live)
-    with analyst.Analyst(session.job) as asked, record as record, screen as screen:
+        recording = open_recording(
+            args.output_dir,
+            session.source.rate,
+            with_interval=session.recipe.interval_factor is not None,
+            steady=not real_time,
+        )
+    with Analyst(session.recipe) as analyst, recording as recording, window as window:
         try:
-            for each in face_options.shown(args, session, asked, every_frame=not live):
-                picture = drawing.annotated(each)
-                if record and asked.ready and each.frame.number:
-                    record.add(each, picture)
-                if screen and screen.show(picture) is None:
+            for shown in session.frames(analyst, every_frame=not real_time):
+                picture = annotated(shown)
+                if recording and analyst.ready and shown.frame.number:
+                    recording.add(shown, picture)
+                if window and window.show(picture) is None:
                     break
         except KeyboardInterrupt:
-            if not record:
+            if not recording:
                 raise
-            log("stopped: what there is so far is kept")
-    if record:
-        said = ", ".join(f"{count} {what}" for what, count in record.counts.items())
-        log(f"{said}: {recording.VIDEO} and its tables are in {args.output_dir}")
+            log("stopped: what was recorded is kept")
+    if recording:
+        log(f"{recording}: {VIDEO} and its tables are in {args.output_dir}")
 
 
 def main(argv=None):
     args = get_args(argv)
-    if args.output_dir:
-        from age_gender.output import tables as results
+    from age_gender.live.window import require_display
+    from age_gender.output.tables import refuse_existing
 
-        results.refuse_existing(args.output_dir, args.overwrite)
-    session = face_options.open_session(args, but_not=args.output_dir)
+    if args.output_dir:
+        with option("--output_dir"):
+            refuse_existing(args.output_dir, args.overwrite)
+    session = options.open_session(args, args.output_dir)
     windowed = args.window or not args.output_dir
     if windowed:
-        from age_gender.live import window
-
-        window.require_display("--output_dir OUT writes files instead, and needs none")
-    if session.paths is None:
+        require_display("--output_dir OUT writes files instead, and needs none")
+    if session.source is not None:
         return video(args, session, windowed)
     if args.output_dir:
         folder_to_files(args, session)
     if windowed:
-        pictures_to_window(args, session)
+        pictures_to_window(session)
 
 
 if __name__ == "__main__":

@@ -1,60 +1,61 @@
-"""Faces at a webcam: Space captures what the network sees in them, for S3.
+"""Captures the estimated age and gender of faces at a camera, and sends them to S3.
 
     python3 run.py                            a window on the camera
     python3 run.py --headless --every 60      no window: a capture each minute
-    python3 run.py --flush                    send what waits in the outbox
+    python3 run.py --flush                    send the queued captures
 
-Space captures, s saves the picture; Escape, q or closing the window ends. Where captures are sent
-is read from the environment: see settings.py. Without a bucket they stay on this machine.
+Space captures, s saves the picture; Escape, q or closing the window quits. Environment variables
+say where captures are sent: see settings.py. Without a bucket they stay on this machine.
 """
 
 import contextlib
-import time
 from pathlib import Path
 
 import settings
-from age_gender.command_line import Parser, log, number_between, progress, run
-from age_gender.live import options as face_options
-
-HOUR = 3600.0
+from age_gender.command_line import Parser, log, number_between, plural, progress, run
+from age_gender.live import options
 
 
 def get_args(argv=None):
     parser = Parser(
-        description="Find faces at a webcam and estimate their age and gender; Space captures them."
+        description="Find faces at a camera and estimate their age and gender; Space captures them."
     )
-    face_options.add(parser)
-    kept = parser.add_argument_group("captures")
-    kept.add_argument("--save_faces", action="store_true", help="also store a picture of each face")
-    kept.add_argument(
+    options.add(parser)
+    captures = parser.add_argument_group("captures")
+    captures.add_argument(
+        "--save_faces", action="store_true", help="also store a picture of each face"
+    )
+    captures.add_argument(
         "--embeddings",
         action="store_true",
-        help="also store the 128 numbers by which a person is known again",
+        help="also store the face embedding: 128 numbers by which a person can be recognised",
     )
-    kept.add_argument(
+    captures.add_argument(
         "--consent", action="store_true", help="ask on the screen before each capture (y, n)"
     )
-    kept.add_argument(
+    captures.add_argument(
         "--retention_days",
         type=number_between(0, 36500),
-        help="delete captures that have waited in the outbox for longer, sent or not",
+        help="delete queued captures that are older, sent or not",
     )
-    kept.add_argument(
-        "--output_dir", type=Path, help="where s saves pictures and tables (default: saved)"
+    captures.add_argument(
+        "--output_dir",
+        type=Path,
+        help="folder for the pictures and tables that s saves (default: saved)",
     )
-    kept.add_argument("--flush", action="store_true", help="send what waits in the outbox, and end")
-    kept.add_argument(
+    captures.add_argument("--flush", action="store_true", help="send the queued captures and end")
+    captures.add_argument(
         "--dry_run", action="store_true", help="print what would be sent, and send nothing"
     )
-    alone = parser.add_argument_group("without a window")
-    alone.add_argument("--headless", action="store_true", help="capture without a window")
-    alone.add_argument(
+    headless = parser.add_argument_group("without a window")
+    headless.add_argument("--headless", action="store_true", help="capture without a window")
+    headless.add_argument(
         "--every",
         type=number_between(0, float("inf")),
-        help="seconds between captures (default: 10); of pictures each is captured",
+        help="seconds between captures (default: 10); with --image_dir every picture is captured",
     )
     args = parser.parse_args(argv)
-    face_options.check(parser, args)
+    options.check(parser, args)
     if args.every is not None and not args.headless:
         parser.error("--every needs --headless: in the window Space captures")
     if args.consent and args.headless:
@@ -62,114 +63,98 @@ def get_args(argv=None):
     return args
 
 
-def prune(outbox, days):
-    """Delete what is older than ``days``, if there is such a limit, and say so."""
-    if days is None:
-        return
-    count = outbox.prune(days)
-    if count:
-        log(f"{count} captures older than {days:g} days were deleted from {outbox.folder}")
-
-
-def at_window(args, shown, stand, every_hour):
-    """Show what comes until the user ends it, and heed the keys."""
-    from age_gender.live import window
-    from age_gender.output import drawing
+def at_window(args, frames, kiosk, retention):
+    """Show frames and act on keys until the user quits."""
+    from age_gender.live.window import NO_KEY, PICTURE_SIZE, Window
+    from age_gender.output.drawing import annotated
 
     pictures = args.image_dir is not None
-    with window.Window("result") as screen:
-        for each in shown:
+    with Window("result") as window:
+        for shown in frames:
             while True:
-                stand.see(each, at_once=pictures)
-                message = stand.message()
-                picture = drawing.annotated(each, window.VIEW if pictures else None, message)
-                waiting = pictures and message is None
-                key = screen.show(picture, wait_for_key=waiting)
+                kiosk.see(shown)
+                message = kiosk.message()
+                picture = annotated(shown, PICTURE_SIZE if pictures else None, message)
+                key = window.show(picture, wait_for_key=pictures and message is None)
                 if key is None:
                     return
-                own = stand.press(key)
-                if not pictures or (key != window.NO_KEY and not own):
+                taken = kiosk.press(key)
+                if not pictures or (key != NO_KEY and not taken):
                     break
-            every_hour()
+            retention.apply()
 
 
-def headless(args, shown, stand, every_hour):
-    """Capture every picture, or each ``--every`` seconds a frame in which there is a face."""
-    from age_gender.captures import kiosk as keys
+def headless(args, frames, kiosk, retention):
+    """Capture every picture, or each ``--every`` seconds a frame with a face."""
+    from age_gender.captures.kiosk import SAVE
 
     pause = 10.0 if args.every is None else args.every
     due = -float("inf")
-    for each in shown:
-        every_hour()
-        if each.analysis is None or not each.analysis.seen:
+    for shown in frames:
+        retention.apply()
+        if shown.analysis is None or not shown.analysis.faces:
             continue
-        if args.image_dir is None and each.analysis.frame.time < due:
+        if args.image_dir is None and shown.analysis.frame.time < due:
             continue
-        due = each.analysis.frame.time + pause
-        stand.want()
-        stand.see(each, at_once=True)
+        due = shown.analysis.frame.time + pause
+        kiosk.request()
+        kiosk.see(shown)
         if args.output_dir:
-            stand.want(keys.SAVE)
-            stand.see(each, at_once=True)
-        stand.message()
+            kiosk.request(SAVE)
+            kiosk.see(shown)
+        kiosk.message()
 
 
-def watch(args, s3, outbox):
-    """Look at faces and capture them until the end."""
-    session = face_options.open_session(args, but_not=args.output_dir)
-    if not args.headless:
-        from age_gender.live import window
-
-        window.require_display("--headless captures without one")
+def watch(args, s3, outbox, retention):
+    """Analyse and capture faces until the input ends or the user quits."""
     from age_gender.captures.kiosk import Kiosk
-    from age_gender.captures.sender import Captures
-    from age_gender.live import analyst
+    from age_gender.captures.sender import Sender
+    from age_gender.live.analyst import Analyst
+    from age_gender.live.window import require_display
 
+    session = options.open_session(args, args.output_dir)
+    pictures = session.source is None
+    if not args.headless:
+        require_display("--headless captures without one")
     outbox.clean()
-    made = Captures(outbox, s3, dry_run=args.dry_run)
-    stand = Kiosk(
-        made, args.output_dir or Path("saved"), args.save_faces, args.embeddings, args.consent
-    )
     if s3.bucket is None:
         log(f"no bucket is set: captures stay in {outbox.folder} (S3_BUCKET=NAME sends them)")
-    pruned = -float("inf")
-
-    def every_hour():
-        nonlocal pruned
-        if time.monotonic() - pruned > HOUR:
-            pruned = time.monotonic()
-            prune(outbox, args.retention_days)
-
-    at_once = args.headless or session.paths is not None
-
-    def embed():
-        return args.embeddings and (at_once or stand.wanted)
-
-    waits = 0.5
+    sender = Sender(outbox, s3, dry_run=args.dry_run)
+    kiosk = Kiosk(
+        sender,
+        args.output_dir or Path("saved"),
+        args.save_faces,
+        args.embeddings,
+        args.consent,
+        immediate=args.headless or pictures,
+    )
     try:
-        with analyst.Analyst(session.job) as asked:
-            if session.paths is not None:
-                asked.wait()
-            shown = face_options.shown(args, session, asked, args.headless, embed)
-            with contextlib.closing(iter(shown)) as shown:
-                (headless if args.headless else at_window)(args, shown, stand, every_hour)
-        waits = None if args.headless else waits
+        with Analyst(session.recipe, track=not pictures) as analyst:
+            if pictures:
+                analyst.wait()
+            frames = session.frames(analyst, args.headless, kiosk.needs_embeddings)
+            with contextlib.closing(iter(frames)) as frames:
+                (headless if args.headless else at_window)(args, frames, kiosk, retention)
+        if args.headless:
+            sender.drain()
     finally:
-        waiting = made.close(waits)
-        log(f"{waiting} captures wait in {outbox.folder}")
+        sender.close()
+        log(outbox.status())
 
 
 def main(argv=None):
     args = get_args(argv)
-    s3 = settings.s3()
-    from age_gender.captures.sender import Outbox, flush
+    from age_gender.captures.outbox import Outbox, Retention
+    from age_gender.captures.sender import flush
 
+    s3 = settings.s3()
     outbox = Outbox(settings.outbox())
+    retention = Retention(outbox, args.retention_days)
     if not args.flush:
-        return watch(args, s3, outbox)
-    prune(outbox, args.retention_days)
+        return watch(args, s3, outbox, retention)
+    retention.apply()
     sent = flush(outbox, s3, lambda items, n: progress(items, n, "captures"), args.dry_run)
-    log(f"{sent} captures sent, {len(outbox.waiting())} wait in {outbox.folder}")
+    log(f"{plural(sent, 'capture')} sent, {outbox.status()}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""Every setting of a deployment, read from the environment; nothing of it is in the repository.
+"""The settings of a deployment, read from environment variables.
 
-| variable | meaning | without it |
+| variable | meaning | default |
 |---|---|---|
 | S3_BUCKET | bucket that captures are sent to | nothing is sent |
-| S3_PREFIX | what the keys of objects begin with | captures/ |
-| S3_ENDPOINT_URL | address of a server that speaks S3 | Amazon's |
-| S3_REGION | region of the bucket | what boto3 finds |
-| S3_ACL | canned ACL of the objects, as public-read | none: private |
-| S3_ENCRYPTION | AES256, aws:kms, or none | AES256 |
-| AWS_SERVER_PUBLIC_KEY, AWS_SERVER_SECRET_KEY | the key and its secret | what boto3 finds |
-| CAPTURES_OUTBOX | folder where captures wait | outbox, see `outbox` |
+| S3_PREFIX | prefix of the keys of the objects | captures/ |
+| S3_ENDPOINT_URL | address of an S3-compatible server | Amazon S3 |
+| S3_REGION | region of the bucket | from boto3's configuration |
+| S3_ACL | canned ACL of the objects, such as public-read | private |
+| S3_ENCRYPTION | server-side encryption: AES256, aws:kms or none | AES256 |
+| AWS_SERVER_PUBLIC_KEY, AWS_SERVER_SECRET_KEY | key ID and secret key | boto3's credentials |
+| CAPTURES_OUTBOX | folder of the queued captures | outbox, see `outbox` |
 """
 
 import dataclasses
@@ -24,12 +24,12 @@ ENCRYPTIONS = ("AES256", "aws:kms", "none")
 
 @dataclasses.dataclass(frozen=True)
 class S3:
-    """Where captures are sent and how.
+    """Where and how captures are sent.
 
     Attributes:
-        bucket: None where nothing is to be sent.
+        bucket: None if nothing is sent.
         encryption: None for none.
-        key, secret: None for boto3's usual chain.
+        key, secret: None for boto3's own credentials.
     """
 
     bucket: str | None
@@ -41,9 +41,13 @@ class S3:
     key: str | None = dataclasses.field(repr=False)
     secret: str | None = dataclasses.field(repr=False)
 
+    def address(self, name):
+        """The address of the object for a file of the outbox."""
+        return f"s3://{self.bucket}/{self.prefix}{name}"
+
 
 def s3():
-    """The `S3` settings. Raises `UserError` where they contradict each other."""
+    """The `S3` settings. Raises `UserError` if they contradict each other."""
     key, secret = (_get(f"AWS_SERVER_{name}_KEY") for name in ("PUBLIC", "SECRET"))
     if (key is None) != (secret is None):
         raise UserError("set AWS_SERVER_PUBLIC_KEY and AWS_SERVER_SECRET_KEY both, or neither")
@@ -63,10 +67,9 @@ def s3():
 
 
 def outbox():
-    """Folder where captures wait until they are sent.
+    """Folder of the captures that are queued to be sent.
 
-    Without a setting it is ``outbox``, in the checkout, or where the program is installed in the
-    current folder.
+    The default is ``outbox`` in the checkout, or in the current folder of an installed program.
     """
     return Path(_get("CAPTURES_OUTBOX") or installation.folder() / "outbox")
 

@@ -1,8 +1,16 @@
-"""Age and gender of faces in pictures, videos and camera streams.
+"""Ages and genders of the faces in pictures.
 
-Imported before anything else, so that what it sets is there when libraries are loaded; light.
+    from age_gender import estimate
+    for face in estimate("party.jpg"):
+        print(face.box, face.age, face.interval, face.gender, face.probability)
+
+`estimate` uses the weights that ship; `FaceEstimator` takes others. An error of a picture or a
+weight file is a `UserError`, whose message names it; a picture that cannot be read is an
+`UnreadablePicture`, which is one. Importing this package loads nothing: names are imported when
+they are first used.
 """
 
+import importlib
 import os
 import sys
 
@@ -23,3 +31,18 @@ os.environ.update(
     OPENCV_FFMPEG_LOGLEVEL="-8",
     HDF5_USE_FILE_LOCKING="FALSE",  # files are written under other names; not all systems have it
 )
+
+_MODULES = {
+    "EstimatedFace": "face_estimator",
+    "FaceEstimator": "face_estimator",
+    "UnreadablePicture": "frames",
+    "UserError": "command_line",
+    "estimate": "face_estimator",
+}
+__all__ = list(_MODULES)
+
+
+def __getattr__(name):
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

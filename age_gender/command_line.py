@@ -192,6 +192,11 @@ def result(line):
         print(line, flush=True)
 
 
+def plural(count, noun):
+    """A count with its noun: "1 face", "2 faces"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def progress(items, total, what, every=10.0):
     """Iterate over ``items`` and show how far along they are on stderr.
 

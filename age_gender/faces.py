@@ -1,4 +1,4 @@
-"""Finding faces in a picture and cutting them the way the weights want them.
+"""Finds faces in a picture and cuts them the way the weights were trained on them.
 
 The detector is dlib's HOG detector, the landmarks its 68-point predictor (Kazemi and Sullivan,
 CVPR 2014), whose model file comes with the package face_recognition_models.
@@ -14,46 +14,46 @@ import numpy as np
 
 from age_gender.command_line import UserError
 
-VIEW = 2560  # longer side, in pixels, of the view in which faces are sought: 80 pixels are enough
-ENLARGE = 2  # a small picture is enlarged this much at most
-SURE = 0.5  # a detection with this score needs no second opinion
-AROUND = 1.0  # of a face's width to each of its sides is searched for it in the next frame,
-NEAR_SIZE = 100  # at such a scale that it is so many pixels wide
-SAME = 0.3  # of their area is shared by two boxes of one face
-STEADY = 0.065  # parts of the box's width; see `FaceFinder.steadiness`
-CHIP = 200  # side of an aligned chip before the resize, as UTKFace's
-PADDING = 0.2  # of a chip: with it get_face_chip gives back UTKFace's own cuts
+SEARCH_SIZE = 2560  # longer side in pixels at which pictures are searched; faces need 80 there
+MOST_ENLARGED = 2  # largest factor by which small pictures are enlarged for the search
+CERTAIN = 0.5  # detections with at least this score are not checked by their landmarks
+AROUND = 1.0  # a known face is searched this many widths around its box,
+NEAR_SIZE = 100  # at a scale at which it is this many pixels wide
+SAME = 0.3  # overlap above which two boxes are of one face
+STEADY = 0.065  # in widths of the box; see `FaceFinder.landmark_drift`
+CHIP = 200  # side in pixels of an aligned chip before the resize, as in UTKFace
+PADDING = 0.2  # of a chip: get_face_chip then reproduces UTKFace's chips
 FILTERS = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
 
 
 @dataclasses.dataclass(frozen=True)
 class Face:
-    """A face that was found, in pixels of the whole picture. The box may reach beyond it."""
+    """A detected face: its box in pixels of the whole picture, which it may exceed."""
 
     left: int
     top: int
     width: int
     height: int
-    score: float | None = None  # the detector's; None where none was asked
+    score: float | None = None  # confidence of the detector; None if none was run
 
     def scaled(self, factor):
-        """The same face in the picture at ``factor`` times its size."""
+        """The same face in the picture resized by ``factor``."""
         numbers = (self.left, self.top, self.width, self.height)
         return Face(*(round(number * factor) for number in numbers), self.score)
 
     def moved(self, right, down):
-        """The same face in a picture that begins so many pixels further left and up."""
+        """The same face, moved by so many pixels."""
         return dataclasses.replace(self, left=self.left + right, top=self.top + down)
 
     def overlap(self, other):
-        """Area of what two boxes share, in parts of what they cover together."""
+        """Intersection over union of two boxes, 0 to 1."""
         across = min(self.left + self.width, other.left + other.width) - max(self.left, other.left)
         down = min(self.top + self.height, other.top + other.height) - max(self.top, other.top)
         shared = max(across, 0) * max(down, 0)
         return shared / (self.width * self.height + other.width * other.height - shared)
 
     def inside(self, image):
-        """The part of the box that lies in ``image``: (left, top, width, height)."""
+        """The part of the box inside ``image``: (left, top, width, height)."""
         height, width = image.shape[:2]
         left, top = max(self.left, 0), max(self.top, 0)
         right = min(self.left + self.width, width)
@@ -61,14 +61,14 @@ class Face:
         return left, top, max(right - left, 1), max(bottom - top, 1)
 
     def rectangle(self):
-        """The box as dlib's, whose right and bottom are the last pixels inside."""
+        """The box as a dlib rectangle, whose right and bottom are the last pixels inside."""
         return dlib.rectangle(
             self.left, self.top, self.left + self.width - 1, self.top + self.height - 1
         )
 
 
 def _model(name):
-    """Path of a file of the package face_recognition_models, which is not imported for it."""
+    """Path of a model file of the package face_recognition_models, without importing it."""
     package = importlib.util.find_spec("face_recognition_models")
     if package is None:
         raise UserError("face_recognition_models is not installed: pip install -r requirements.txt")
@@ -76,7 +76,7 @@ def _model(name):
 
 
 class FaceFinder:
-    """The detector and the landmark predictor; 0.5 s to make, so make it once."""
+    """The detector and the landmark predictor. Loading them takes 0.5 s."""
 
     def __init__(self):
         self._detector = dlib.get_frontal_face_detector()
@@ -88,11 +88,11 @@ class FaceFinder:
         Returns:
             A list of `Face`, from left to right.
         """
-        found = self._search(image, min(VIEW / max(image.shape[:2]), ENLARGE))
+        found = self._search(image, min(SEARCH_SIZE / max(image.shape[:2]), MOST_ENLARGED))
         return sorted(found, key=lambda face: (face.left, face.top))
 
     def _search(self, image, factor):
-        """The faces that the detector finds in a picture at ``factor`` times its size."""
+        """The faces that the detector finds in a picture resized by ``factor``."""
         view = cv2.resize(
             image,
             None,
@@ -104,18 +104,18 @@ class FaceFinder:
         boxes, scores, _ = self._detector.run(view, 0, 0.0)
         faces = []
         for box, score in zip(boxes, scores):
-            if score < SURE and self.steadiness(view, box) > STEADY:
+            if score < CERTAIN and self.landmark_drift(view, box) > STEADY:
                 continue
             face = Face(box.left(), box.top(), box.width(), box.height(), round(score, 3))
             faces.append(face.scaled(1 / factor))
         return faces
 
     def find_near(self, image, known):
-        """Find faces again that were found in the frame before: faster than to search all of it.
+        """Find faces again around their boxes in the last frame; faster than `find`.
 
         Args:
             image: (H, W, 3) uint8 BGR.
-            known: list of `Face`, where they were.
+            known: list of `Face` of the last frame.
 
         Returns:
             A list of `Face` like that of `find`.
@@ -131,15 +131,16 @@ class FaceFinder:
                 continue
             factor = NEAR_SIZE / face.width
             around = self._search(image[top:bottom, left:right], factor)
-            found += [each.moved(left, top) for each in around]
-        return sorted(_once(found), key=lambda face: (face.left, face.top))
+            found += [near.moved(left, top) for near in around]
+        return sorted(_distinct(found), key=lambda face: (face.left, face.top))
 
-    def steadiness(self, rgb, box):
-        """How far the landmarks wander when the box is moved a little, in parts of its width.
+    def landmark_drift(self, rgb, box):
+        """How far the landmarks move when the box is moved a little, in widths of the box.
 
-        On a face they find the same eyes, nose and mouth from every start (median 0.004, 99 in
-        100 below 0.065 among UTKFace's worst detections); on anything else they drift with the
-        box (0.08 on the patch of the astronaut's suit, which the detector takes for a face).
+        On a face the predictor finds the same eyes, nose and mouth from every box (median 0.004,
+        99 percent below 0.065 among UTKFace's detections of lowest score); on anything else the
+        landmarks move with the box (0.08 on a patch of the astronaut's suit that the detector
+        takes for a face).
         """
         width, x, y = box.width(), box.center().x, box.center().y
         found = []
@@ -154,7 +155,7 @@ class FaceFinder:
         return float(np.linalg.norm(distance, axis=2).mean() / width)
 
     def aligned(self, image, face, size, resize="linear"):
-        """Cut a face upright and to scale by its landmarks, as UTKFace's chips are cut.
+        """Cut a face, rotated and scaled by its landmarks as in UTKFace's chips.
 
         Args:
             image: (H, W, 3) uint8 BGR.
@@ -163,10 +164,10 @@ class FaceFinder:
             resize: OpenCV's filter, "linear" or "area".
 
         Returns:
-            (size, size, 3) uint8 BGR; black where it reaches beyond the picture.
+            (size, size, 3) uint8 BGR, black beyond the picture.
         """
         height, width = image.shape[:2]
-        reach = face.width  # more than a chip of this padding can need, turned any way
+        reach = face.width  # enough for a chip of this padding at any rotation
         left, top = max(face.left - reach, 0), max(face.top - reach, 0)
         right = min(face.left + face.width + reach, width)
         bottom = min(face.top + face.height + reach, height)
@@ -179,7 +180,7 @@ class FaceFinder:
 
 
 class Embedder:
-    """The 128 numbers by which dlib's network knows a person again, as face_recognition gives."""
+    """Face embeddings of dlib's recognition network, the same as those of face_recognition."""
 
     def __init__(self):
         self._landmarks = dlib.shape_predictor(_model("shape_predictor_5_face_landmarks.dat"))
@@ -188,18 +189,18 @@ class Embedder:
         )
 
     def __call__(self, image, found):
-        """List of N lists of 128 numbers of N `Face` in a picture (H, W, 3) uint8 BGR."""
+        """Embeddings of N `Face` in a picture (H, W, 3) uint8 BGR: N lists of 128 numbers."""
         rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         shapes = [self._landmarks(rgb, face.rectangle()) for face in found]
         return [list(self._network.compute_face_descriptor(rgb, shape)) for shape in shapes]
 
     def of_chips(self, chips):
-        """(N, 128) of N chips as dlib's get_face_chip cuts them: (150, 150, 3) uint8 RGB."""
+        """Embeddings (N, 128) of N chips that dlib's get_face_chip cut, (150, 150, 3) uint8 RGB."""
         return np.array(self._network.compute_face_descriptor(chips))
 
 
-def _once(found):
-    """Faces without those that overlap a better one: searches beside each other see the same."""
+def _distinct(found):
+    """The faces without those that overlap one of higher score, found by an adjacent search."""
     kept = []
     for face in sorted(found, key=lambda face: -face.score):
         if all(face.overlap(other) < SAME for other in kept):
@@ -208,18 +209,18 @@ def _once(found):
 
 
 def with_margin(image, face, margin, size, resize="linear", beyond=False):
-    """Cut the box and ``margin`` of its sides around it, as the original does.
+    """Cut a face's box with a margin around it, as the original does.
 
-    The cut is clipped at the picture's border, then resized, whatever its aspect; or, as the
-    original does with UTKFace's raw pictures, the border is repeated beyond it.
+    The cut is clipped at the picture's border and resized without keeping its aspect ratio; or the
+    border is replicated, as in the original's tool for UTKFace's raw pictures.
 
     Args:
         image: (H, W, 3) uint8 BGR.
         face: a `Face` in it.
-        margin: in parts of the box's width and height.
+        margin: on each side, in widths and heights of the box.
         size: side of the result in pixels.
         resize: OpenCV's filter, "linear" or "area".
-        beyond: repeat the picture's border where the cut reaches beyond it.
+        beyond: replicate the picture's border instead of clipping the cut.
 
     Returns:
         (size, size, 3) uint8 BGR.
@@ -243,23 +244,23 @@ def with_margin(image, face, margin, size, resize="linear", beyond=False):
 
 
 def whole(image, size, resize="linear"):
-    """A picture that is a face already, brought to (size, size, 3)."""
+    """Resize a picture that is a face already to (size, size, 3)."""
     return cv2.resize(image, (size, size), interpolation=FILTERS[resize])
 
 
 @dataclasses.dataclass(frozen=True)
 class Cut:
-    """How a face is cut for the network; small enough to be sent to another process."""
+    """How faces are cut for the network; small enough to be sent to another process."""
 
     crop: str  # "margin" or "aligned"
     margin: float
     size: int  # pixels
     resize: str
-    beyond: bool = False  # repeat the picture's border where a margin reaches beyond it
+    beyond: bool = False  # replicate the picture's border instead of clipping a margin
 
     @classmethod
     def of(cls, description, margin=None):
-        """The cut that weights were trained on, or the ``margin`` that a user insists on."""
+        """The cut that weights were trained on, or one with a user's own ``margin``."""
         if margin is None:
             crop, margin = description.crop, description.margin
         else:
@@ -271,8 +272,8 @@ class Cut:
 
         Args:
             image: (H, W, 3) uint8 BGR.
-            finder: a `FaceFinder`; None where the picture is a face already.
-            near: list of `Face` that alone are looked for, near where they were; None for all.
+            finder: a `FaceFinder`; None if the picture is a face already.
+            near: list of `Face` of the last frame to search around; None to search everywhere.
 
         Returns:
             (list of N `Face`, (N, size, size, 3) uint8 BGR).
@@ -284,7 +285,7 @@ class Cut:
         return found, self.faces(finder, image, found)
 
     def faces(self, finder, image, found):
-        """Cut faces out of a picture: (N, size, size, 3) uint8 BGR for N faces found."""
+        """Cut N faces out of a picture: (N, size, size, 3) uint8 BGR."""
         cuts = [
             finder.aligned(image, face, self.size, self.resize)
             if self.crop == "aligned"
@@ -292,14 +293,3 @@ class Cut:
             for face in found
         ]
         return np.array(cuts, np.uint8).reshape(-1, self.size, self.size, 3)
-
-
-def contradiction(description, margin):
-    """A line of warning where ``margin`` is not what the weights were trained on, else None."""
-    if margin is None or (description.crop == "margin" and description.margin == margin):
-        return None
-    trained = "aligned faces" if description.crop == "aligned" else f"margin {description.margin}"
-    return (
-        f"warning: --margin {margin} is used, but these weights were trained on {trained}: "
-        "leave --margin out for better estimates"
-    )

@@ -1,6 +1,7 @@
-"""Cameras, video files and picture folders become frames: one iterator, one yield shape."""
+"""Pictures, cameras and video files as frames: one iterator with one kind of item."""
 
 import collections
+import contextlib
 import time
 from pathlib import Path
 
@@ -9,52 +10,48 @@ import numpy as np
 
 from age_gender.command_line import UserError, log
 
-USUAL = 30.0  # frames a second
+NOMINAL_RATE = 30.0  # frames per second of a camera, and of a video that does not state its own
 
 Frame = collections.namedtuple("Frame", "name image number time")
-Frame.__doc__ = """A picture with what it is called and when it was.
+Frame.__doc__ = """A picture of a source.
 
 name: what results are reported under. image: (H, W, 3) uint8 BGR. number: from 1. time: seconds
-since 1970 at which it was read; of a video file, those at which it began, and its place in it.
+since 1970 at which it was read; in a video file, the start of reading plus the position.
 """
 
 SUFFIXES = set("avif bmp dib exr gif hdr jp2 jpe jpeg jpg pbm pfm pgm pic png".split())  # noqa: SIM905
 SUFFIXES |= set("pnm ppm pxm ras sr tif tiff webp".split())  # noqa: SIM905
 
 
-class UnreadablePicture(Exception):
-    """A file that OpenCV cannot read as a picture; the message says why."""
+class UnreadablePicture(UserError):
+    """A picture that cannot be read; the message says why."""
 
 
-def list_pictures(folder, but_not=None):
-    """Paths of the pictures in a folder and the folders in it, sorted.
+def list_pictures(folder, exclude=None):
+    """Paths of the pictures in a folder and its subfolders, sorted.
 
     Args:
         folder: the folder.
-        but_not: a folder in it that is left out (one's own output).
+        exclude: a subfolder to leave out, such as the output of an earlier run.
 
-    Raises `UserError` where the folder is missing or holds no picture.
+    Raises `UserError` if the folder is missing or holds no picture.
     """
     folder = Path(folder)
     if not folder.is_dir():
         state = "is not a folder" if folder.exists() else "does not exist"
-        raise UserError(f"--image_dir {folder} {state}: give a folder with pictures")
-    left_out = None if but_not is None else Path(but_not).resolve()
-    if left_out == folder.resolve():
-        raise UserError(f"--output_dir {but_not} is the folder of the pictures: give another")
-    if left_out in folder.resolve().parents:
-        left_out = None
+        raise UserError(f"{folder} {state}: give a folder with pictures")
+    excluded = None if exclude is None else Path(exclude).resolve()
+    if excluded in folder.resolve().parents:
+        excluded = None
     paths = sorted(
         path
         for path in folder.rglob("*")
         if path.suffix[1:].lower() in SUFFIXES
         and path.is_file()
-        and left_out not in path.resolve().parents
+        and excluded not in path.resolve().parents
     )
     if not paths:
-        raise UserError(
-            f"--image_dir {folder} holds no pictures (looked for {', '.join(sorted(SUFFIXES))})"
-        )
+        raise UserError(f"{folder} holds no pictures (looked for {', '.join(sorted(SUFFIXES))})")
     return paths
 
 
@@ -63,7 +60,7 @@ def read_picture(path):
     try:
         return decode_picture(np.fromfile(path, np.uint8))  # unlike imread, with any file name
     except OSError as error:
-        raise UnreadablePicture(str(error).strip().splitlines()[0]) from error
+        raise UnreadablePicture(error.strerror) from error
 
 
 def decode_picture(data):
@@ -84,14 +81,14 @@ def decode_picture(data):
         raise UnreadablePicture("it is damaged or not a picture")
     if image.dtype == np.uint16:
         return (image >> 8).astype(np.uint8)
-    if image.dtype != np.uint8:  # linear light, of which 1 is taken for white
+    if image.dtype != np.uint8:  # linear light; 1 is white
         image = np.nan_to_num(image.astype(np.float32))
         return (255 * np.clip(image, 0, 1) ** (1 / 2.2)).astype(np.uint8)
     return image
 
 
 def pictures(paths, folder):
-    """Yield a `Frame` for each picture, named relative to ``folder``; say which are skipped."""
+    """Yield a `Frame` for each picture, named relative to ``folder``; skip unreadable ones."""
     for number, path in enumerate(paths, 1):
         name = str(path.relative_to(folder))
         try:
@@ -100,62 +97,87 @@ def pictures(paths, folder):
             log(f"skipped {name}: {error}")
 
 
-def is_camera(source):
-    """Whether a source is a camera's index, and not the path of a video file."""
-    return str(source).isdigit()
+def open_source(text):
+    """The `Camera` or `VideoFile` that an index or a path names.
 
-
-def rate_of(source):
-    """Frames a second of a video file; `USUAL` of a camera, or where the file does not say."""
-    if is_camera(source):
-        return USUAL
-    capture = cv2.VideoCapture(str(source))
-    try:
-        return _rate(capture)
-    finally:
-        capture.release()
-
-
-def _rate(capture):
-    """Frames a second that an open video file says of itself, or `USUAL`."""
-    found = capture.get(cv2.CAP_PROP_FPS)
-    return found if 1 <= found <= 240 else USUAL
-
-
-def video(source):
-    """Yield the frames of a camera (its index) or of a video file (its path).
-
-    Raises `UserError` where it cannot be opened.
+    Raises `UserError` if it is a video that cannot be read; a camera is opened only when it is
+    iterated over.
     """
-    camera = is_camera(source)
-    if not camera and not Path(source).is_file():
-        raise UserError(f"--source {source} does not exist: give a camera index or a video file")
-    capture = cv2.VideoCapture(int(source) if camera else str(source))
-    try:
-        if not capture.isOpened():
-            raise UserError(
-                f"no camera {source}: connect one, give its index with --source, or use "
-                "--image_dir with a folder of pictures"
-                if camera
-                else f"--source {source} is not a video that OpenCV can read"
-            )
-        if camera:
+    text = str(text)
+    return Camera(int(text)) if text.isdigit() else VideoFile(text)
+
+
+class Camera:
+    """A camera. Iterating opens it and yields its frames until it fails.
+
+    Attributes:
+        live: frames come at their own speed and cannot wait.
+        rate: nominal frames per second.
+    """
+
+    live = True
+    rate = NOMINAL_RATE
+
+    def __init__(self, index):
+        self.index = index
+
+    def __iter__(self):
+        with _capture(self.index) as capture:
+            if not capture.isOpened():
+                raise UserError(
+                    f"no camera {self.index}: connect one, or give the index of another, a video "
+                    "file or a folder of pictures"
+                )
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, 640)
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, 480)
-        pace = USUAL if camera else _rate(capture)
-        number, begun = 0, time.time()
-        while True:
-            whole, image = capture.read()
-            if not whole:
-                if camera:
-                    raise UserError(f"camera {source} gives no more pictures: connect it again")
-                if not number:
-                    raise UserError(f"--source {source} holds no frame that OpenCV can read")
-                return
-            number += 1
-            if camera:
-                yield Frame(f"camera {source}", image, number, time.time())
-            else:
-                yield Frame(f"frame {number}", image, number, begun + (number - 1) / pace)
+            for number, image in enumerate(_images(capture), 1):
+                yield Frame(f"camera {self.index}", image, number, time.time())
+        raise UserError(f"camera {self.index} delivers no more pictures: connect it again")
+
+
+class VideoFile:
+    """A video file. Iterating opens it and yields its frames.
+
+    Attributes:
+        live: False: each frame waits until it is asked for.
+        rate: frames per second as the file states it, else `NOMINAL_RATE`.
+    """
+
+    live = False
+
+    def __init__(self, path):
+        self.path = str(path)
+        if not Path(path).is_file():
+            raise UserError(f"{path} does not exist: give a camera index or a video file")
+        with _capture(self.path) as capture:
+            if not capture.isOpened():
+                raise UserError(f"{path} is not a video that OpenCV can read")
+            rate = capture.get(cv2.CAP_PROP_FPS)
+        self.rate = rate if 1 <= rate <= 240 else NOMINAL_RATE
+
+    def __iter__(self):
+        start, number = time.time(), 0
+        with _capture(self.path) as capture:
+            for number, image in enumerate(_images(capture), 1):
+                yield Frame(f"frame {number}", image, number, start + (number - 1) / self.rate)
+        if not number:
+            raise UserError(f"{self.path} holds no frame that OpenCV can read")
+
+
+@contextlib.contextmanager
+def _capture(source):
+    """OpenCV's reader of a camera (its index) or a video file (its path), released at the end."""
+    capture = cv2.VideoCapture(source)
+    try:
+        yield capture
     finally:
         capture.release()
+
+
+def _images(capture):
+    """Yield the pictures of an open reader until it delivers none."""
+    while True:
+        success, image = capture.read()
+        if not success:
+            return
+        yield image

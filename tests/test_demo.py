@@ -33,7 +33,7 @@ def test_weights_that_ship_see_a_woman_in_the_astronaut(command, tmp_path):
     first, second = done.stdout.splitlines()
     assert first.startswith("astronaut.png  face 1  box ") and second == "coffee.png  no face"
     assert [line for line in done.stderr.splitlines() if " of 2 pictures" not in line] == [
-        "2 pictures, 1 faces, 1 without a face, 0 unreadable",
+        "2 pictures, 1 face, 1 without a face, 0 unreadable",
         "annotated pictures and results.csv, results.jsonl are in out",
     ]
     drawn = cv2.imread(str(tmp_path / "out" / "astronaut.png"))
@@ -82,7 +82,7 @@ def test_interval_of_the_weights_is_told_with_the_age(tmp_path, tiny_weights, ca
     path.write_bytes(tiny_weights[0].read_bytes())
     options = ["--image_dir", folder, "--weight_file", str(path), "--cropped", "--interval"]
     options += ["--output_dir", str(tmp_path / "out")]
-    with pytest.raises(UserError, match="carries none: evaluate.py --keep_interval writes it"):
+    with pytest.raises(UserError, match="has no age intervals: evaluate.py --keep_interval"):
         demo.main(options)
     weights.keep_interval(path, 0.9, 1.5)
     demo.main(options)
@@ -142,10 +142,13 @@ def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
     cv2.imwrite(str(tmp_path / "full" / "a.png"), np.zeros((40, 40, 3), np.uint8))
     (tmp_path / "page.hdf5").write_text("<html>Not Found</html>")
     for arguments, message in {
-        ("--image_dir", "none"): "--image_dir none does not exist: give a folder with pictures",
-        ("--image_dir", "empty"): "--image_dir empty holds no pictures (looked for avif, bmp, dib,",
-        ("--image_dir", "full", "--output_dir", "full"): "--output_dir full is the folder of the",
-        ("--image_dir", "full", "--output_dir", "full/a.png"): "--output_dir full/a.png is a file",
+        ("--image_dir", "none"): "--image_dir: none does not exist: give a folder with pictures",
+        (
+            "--image_dir",
+            "empty",
+        ): "--image_dir: empty holds no pictures (looked for avif, bmp,",
+        ("--image_dir", "full", "--output_dir", "full"): "--output_dir: full is the folder of the",
+        ("--image_dir", "full", "--output_dir", "full/a.png"): "--output_dir: full/a.png is a file",
         ("--image_dir", "full", "--output_dir", "full/a.png/b"): "Not a directory",
         ("--source", "77"): "no display to open a window on: --output_dir OUT writes files",
         ("--colour", "blue"): "unrecognized arguments: --colour blue",
@@ -165,7 +168,7 @@ def test_folder_of_broken_pictures_is_an_error(tmp_path, tiny_weights, capsys):
     folder = str(tmp_path / "in")
     with pytest.raises(UserError) as error:
         demo.main(["--image_dir", folder, "--output_dir", str(tmp_path / "out")])
-    assert str(error.value) == f"--image_dir {folder}: none of its pictures can be read"
+    assert str(error.value) == f"--image_dir: {folder}: none of its pictures can be read"
     assert list((tmp_path / "out").iterdir()) == []
 
 

@@ -18,15 +18,15 @@ def test_astronaut_has_one_face_and_the_patch_is_none(finder, astronaut):
     assert abs(found[0].top + found[0].height / 2 - 121) < 15
 
 
-def test_landmarks_are_steady_on_the_face_and_wander_on_the_patch(finder, astronaut):
+def test_landmarks_stay_on_the_face_and_drift_on_the_patch(finder, astronaut):
     import dlib
 
     rgb = cv2.cvtColor(astronaut, cv2.COLOR_BGR2RGB)
     boxes, scores, _ = dlib.get_frontal_face_detector().run(rgb, 1, 0.0)
     assert len(boxes) == 2  # the detector alone reports the patch as well
     face, patch = sorted(boxes, key=lambda box: box.top())
-    assert finder.steadiness(rgb, face) < 0.01
-    assert finder.steadiness(rgb, patch) > faces.STEADY
+    assert finder.landmark_drift(rgb, face) < 0.01
+    assert finder.landmark_drift(rgb, patch) > faces.STEADY
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -109,17 +109,6 @@ def test_weights_decide_the_cut_unless_a_margin_is_given():
     assert Cut.of(aligned) == Cut("aligned", None, 64, "linear")
     assert Cut.of(aligned, 0.2) == Cut("margin", 0.2, 64, "linear")
     assert Cut.of(weights.Description()) == Cut("margin", 0.4, 64, "linear")
-
-
-def test_margin_against_the_weights_is_warned_of():
-    aligned = weights.Description(crop="aligned", margin=None)
-    assert faces.contradiction(aligned, None) is None
-    assert faces.contradiction(weights.Description(), 0.4) is None
-    assert faces.contradiction(aligned, 0.4) == (
-        "warning: --margin 0.4 is used, but these weights were trained on aligned faces: leave "
-        "--margin out for better estimates"
-    )
-    assert "trained on margin 0.4" in faces.contradiction(weights.Description(), 0.1)
 
 
 def test_missing_landmark_model_is_one_line(monkeypatch):

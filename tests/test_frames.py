@@ -73,7 +73,7 @@ def test_pictures_are_found_in_any_depth_in_order(tmp_path, picture):
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "folder.png").mkdir()
     save(tmp_path / "out" / "drawn.png", picture)
-    paths = frames.list_pictures(tmp_path, but_not=tmp_path / "out")
+    paths = frames.list_pictures(tmp_path, exclude=tmp_path / "out")
     assert [str(path.relative_to(tmp_path)) for path in paths] == sorted(names)
     shown = list(frames.pictures(paths, tmp_path))
     assert [frame.name for frame in shown] == sorted(names)
@@ -95,19 +95,15 @@ def test_unreadable_picture_is_skipped_and_named(tmp_path, picture, capsys, cont
 def test_folder_without_pictures_is_one_line(tmp_path):
     with pytest.raises(UserError) as error:
         frames.list_pictures(tmp_path / "none")
-    assert str(error.value) == (
-        f"--image_dir {tmp_path}/none does not exist: give a folder with pictures"
-    )
+    assert str(error.value) == (f"{tmp_path}/none does not exist: give a folder with pictures")
     (tmp_path / "notes.txt").write_text("no picture")
     with pytest.raises(UserError) as error:
         frames.list_pictures(tmp_path)
-    assert str(error.value).startswith(
-        f"--image_dir {tmp_path} holds no pictures (looked for avif, bmp, dib,"
-    )
+    assert str(error.value).startswith(f"{tmp_path} holds no pictures (looked for avif, bmp, dib,")
     with pytest.raises(UserError) as error:
         frames.list_pictures(tmp_path / "notes.txt")
     assert str(error.value) == (
-        f"--image_dir {tmp_path}/notes.txt is not a folder: give a folder with pictures"
+        f"{tmp_path}/notes.txt is not a folder: give a folder with pictures"
     )
 
 
@@ -117,7 +113,9 @@ def test_video_gives_its_frames(tmp_path, picture):
     for _ in range(5):
         writer.write(picture)
     writer.release()
-    shown = list(frames.video(path))
+    source = frames.open_source(path)
+    assert not source.live and source.rate == 10
+    shown = list(source)
     assert [frame.name for frame in shown] == [f"frame {number}" for number in range(1, 6)]
     assert [frame.number for frame in shown] == [*range(1, 6)]
     np.testing.assert_allclose(np.diff([frame.time for frame in shown]), 0.1, atol=1e-6)
@@ -125,16 +123,32 @@ def test_video_gives_its_frames(tmp_path, picture):
 
 
 def test_source_that_cannot_be_opened_is_one_line(tmp_path):
+    (tmp_path / "text.mp4").write_text("no video")
     for source, message in {
-        "97": "no camera 97: connect one, give its index with --source, or use --image_dir with a "
-        "folder of pictures",
-        tmp_path / "no.mp4": f"--source {tmp_path}/no.mp4 does not exist: give a camera index or a "
-        "video file",
+        tmp_path / "no.mp4": "does not exist: give a camera index or a video file",
+        tmp_path / "text.mp4": "is not a video that OpenCV can read",
     }.items():
         with pytest.raises(UserError) as error:
-            next(frames.video(source))
-        assert str(error.value) == message
-    (tmp_path / "text.mp4").write_text("no video")
+            frames.open_source(source)
+        assert str(error.value) == f"{source} {message}"
+
+
+def test_camera_is_opened_when_it_is_iterated_over():
+    camera = frames.open_source("97")
+    assert camera.live and camera.rate == frames.NOMINAL_RATE
     with pytest.raises(UserError) as error:
-        next(frames.video(tmp_path / "text.mp4"))
-    assert str(error.value) == f"--source {tmp_path}/text.mp4 is not a video that OpenCV can read"
+        next(iter(camera))
+    assert str(error.value) == (
+        "no camera 97: connect one, or give the index of another, a video file or a folder of "
+        "pictures"
+    )
+
+
+def test_missing_picture_is_unreadable_with_the_reason(tmp_path):
+    for path, reason in (
+        (tmp_path / "none.png", "No such file or directory"),
+        (tmp_path, "Is a directory"),
+    ):
+        with pytest.raises(frames.UnreadablePicture) as error:
+            frames.read_picture(path)
+        assert str(error.value) == reason

@@ -100,7 +100,7 @@ def test_space_captures_s_saves_and_q_ends_though_the_server_does_not_answer(
     (record,) = map(json.loads, waiting(tmp_path)[0].read_text().splitlines())
     assert record["identity"] >= 1 and record["source"] == "camera 0"
     assert len(record["embedding"]) == 128 and record["face_jpeg"] and record["consent"]
-    assert program.said().splitlines()[-1] == f"1 captures wait in {tmp_path / 'outbox'}"
+    assert program.said().splitlines()[-1] == f"1 capture queued in {tmp_path / 'outbox'}"
 
 
 def headless(environment, tmp_path, *options):
@@ -140,7 +140,7 @@ def test_killed_in_the_middle_nothing_is_lost_and_nothing_twice(
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^\d+ captures sent, 0 wait in ", done.stderr, re.MULTILINE)
+    assert re.search(r"^\d+ captures sent, 0 captures queued in ", done.stderr, re.MULTILINE)
     stored = [key for content in s3.objects().values() for key in keys_in(content.decode())]
     assert len(printed) >= 16 and len(stored) == len(set(stored))
     assert set(printed) <= set(stored)
@@ -156,7 +156,11 @@ def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
         ): "--consent needs the window: it cannot be used with",
         ("--cropped",): "--cropped needs --image_dir",
         (): "no display to open a window on: --headless captures without one",
-        ("--headless", "--source", "no.mp4"): "--source no.mp4 does not exist: give a camera index",
+        (
+            "--headless",
+            "--source",
+            "no.mp4",
+        ): "--source: no.mp4 does not exist: give a camera",
     }.items():
         done = command("run.py", *arguments, env={"CAPTURES_OUTBOX": str(tmp_path / "outbox")})
         assert done.returncode == 2 and done.stdout == ""
@@ -164,18 +168,18 @@ def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
         assert sum("run.py: error: " in line for line in done.stderr.splitlines()) == 1
     done = command("run.py", "--flush", env={"CAPTURES_OUTBOX": str(tmp_path / "outbox")})
     assert done.returncode == 0
-    assert done.stderr == f"0 captures sent, 0 wait in {tmp_path}/outbox\n"
+    assert done.stderr == f"0 captures sent, 0 captures queued in {tmp_path}/outbox\n"
 
 
 def test_old_captures_are_pruned(tmp_path, monkeypatch, capsys):
-    from age_gender.captures import sender as captures
+    from age_gender.captures.outbox import Outbox
 
     monkeypatch.setenv("CAPTURES_OUTBOX", str(tmp_path / "outbox"))
-    path = captures.Outbox(tmp_path / "outbox").add(1, [{}])
+    path = Outbox(tmp_path / "outbox").add(1, [{}])
     os.utime(path, (0, 0))
     run.main(["--flush", "--retention_days", "30"])
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == f"1 captures older than 30 days were deleted from {tmp_path}/outbox"
+    assert said[0] == f"1 capture older than 30 days deleted from {tmp_path}/outbox"
     assert not path.exists()
 
 
@@ -266,7 +270,7 @@ def test_every_input_reaches_a_window_and_files(
     if script == "run.py":
         outbox, said = tmp_path / "outbox", program.said().splitlines()
         assert said[0] == f"no bucket is set: captures stay in {outbox} (S3_BUCKET=NAME sends them)"
-        assert said[-1] == f"1 captures wait in {outbox}"
+        assert said[-1] == f"1 capture queued in {outbox}"
 
 
 def test_demo_shows_a_camera_in_a_window(on_screen, clip, tiny_weights):

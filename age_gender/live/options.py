@@ -1,43 +1,41 @@
-"""What demo.py and run.py are told alike: where pictures come from, and what the network is."""
+"""The options that demo.py and run.py share: the input, the network, and what is reported."""
 
-import collections
+import dataclasses
 from pathlib import Path
 
-from age_gender.command_line import UserError, log, number_between
+from age_gender.command_line import UserError, log, number_between, option
 from wide_resnet import DEPTH, WIDTH
-
-Session = collections.namedtuple("Session", "paths job description")
-Session.__doc__ = """What the options come to.
-
-paths: the pictures of --image_dir, or None. job: `analyst.Job`. description: `weights.Description`.
-"""
 
 
 def add(parser):
-    """Add the options of the source and of the network to a parser."""
+    """Add the options to a parser."""
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--image_dir", type=Path, help="folder of pictures, instead of the camera")
-    source.add_argument("--source", help="camera index or video file (default: camera 0)")
-    network = parser.add_argument_group("network (each is known from the weights if left out)")
-    network.add_argument("--weight_file", help="weights, or the name of published ones")
-    for name, default in (("depth", DEPTH), ("width", WIDTH)):
+    source.add_argument("--source", help="index of a camera, or a video file (default: camera 0)")
+    network = parser.add_argument_group("network (options left out are read from the weight file)")
+    network.add_argument(
+        "--weight_file",
+        help="weight file, or the name of a published one (default: the weights that ship)",
+    )
+    for name, original in (("depth", DEPTH), ("width", WIDTH)):
         network.add_argument(
             f"--{name}",
             type=number_between(1, 1000, int),
-            help=f"{name} of the network; {default} in the original's weights",
+            help=f"{name} of the network; {original} in the original's weights",
         )
     network.add_argument(
         "--margin",
         type=number_between(0, 10),
-        help="margin around the face, in parts of its size; 0.4 in the original's weights",
+        help="cut faces with this margin around the detector's box, as a fraction of its size; 0.4 "
+        "in the original's weights",
     )
-    said = parser.add_argument_group("what is said")
-    said.add_argument(
+    reported = parser.add_argument_group("estimates")
+    reported.add_argument(
         "--interval",
         action="store_true",
-        help="also say between what ages most such faces are, as in 34 (28-41)",
+        help="also report the age interval that covers most such faces, as in 34 (28-41)",
     )
-    said.add_argument(
+    reported.add_argument(
         "--age_offset",
         type=number_between(-100, 100),
         default=0.0,
@@ -45,72 +43,97 @@ def add(parser):
     )
     folder = parser.add_argument_group("with --image_dir")
     folder.add_argument(
-        "--cropped", action="store_true", help="each picture is a face: do not look for any"
+        "--cropped", action="store_true", help="every picture is a face: run no detector"
     )
 
 
 def check(parser, args):
-    """End with the parser's error where options contradict each other."""
+    """End with the parser's error if options contradict each other."""
     if args.image_dir is None and args.cropped:
         parser.error("--cropped needs --image_dir")
     if args.cropped and args.margin is not None:
         parser.error("--cropped and --margin exclude each other: nothing is cut")
 
 
-def open_session(args, but_not=None):
-    """What the options come to.
+@dataclasses.dataclass
+class Session:
+    """The input and the network that the options name.
+
+    Attributes:
+        recipe: `face_estimator.Recipe`.
+        folder, paths: --image_dir and its pictures; None for a camera or a video.
+        source: `frames.Camera` or `frames.VideoFile`; None for pictures.
+    """
+
+    recipe: object
+    folder: Path | None = None
+    paths: list | None = None
+    source: object = None
+
+    def frames(self, analyst, every_frame, embed=lambda: False):
+        """Iterate over `player.Shown`: pictures, or the frames of a camera or video.
+
+        Args:
+            analyst: `analyst.Analyst`.
+            every_frame: analyse each frame of a video, however long that takes.
+            embed: function that returns whether embeddings are computed too.
+        """
+        from age_gender.frames import pictures
+        from age_gender.live.player import Player, analysed_frames
+
+        if self.source is None:
+            return analysed_frames(pictures(self.paths, self.folder), analyst, embed)
+        if every_frame and not self.source.live:
+            return analysed_frames(self.source, analyst, embed)
+        return Player(self.source, analyst, embed)
+
+
+def open_session(args, output_dir=None):
+    """The `Session` of the options.
 
     Args:
         args: the options.
-        but_not: folder in --image_dir that is left out.
+        output_dir: folder for results; its pictures are not part of the input.
 
-    Returns:
-        `Session`. Raises `UserError` where a picture, a video or weights are missing or do not fit.
+    Raises `UserError` if pictures, video or weights are missing or do not fit.
     """
-    from age_gender import faces, frames, weights
-    from age_gender.live import analyst
+    from age_gender.face_estimator import Recipe
+    from age_gender.frames import list_pictures, open_source
 
-    paths = None
-    if args.image_dir is not None:
-        paths = frames.list_pictures(args.image_dir, but_not=but_not)
-    path = weights.find(args.weight_file)
-    description, _ = weights.read(path)
-    weights.require(description, path, args.depth, args.width)
-    if args.interval and description.interval_factor is None:
-        raise UserError(
-            f"--interval: {path} carries none: evaluate.py --keep_interval writes it, on labelled "
-            "faces that these weights were not trained on"
+    session = Session(recipe=None)
+    if args.image_dir is None:
+        with option("--source"):
+            session.source = open_source(args.source or 0)
+    else:
+        if output_dir is not None and output_dir.resolve() == args.image_dir.resolve():
+            raise UserError(
+                f"--output_dir: {output_dir} is the folder of the pictures: give another"
+            )
+        with option("--image_dir"):
+            session.paths = list_pictures(args.image_dir, output_dir)
+        session.folder = args.image_dir
+    with option("--weight_file"):
+        session.recipe = Recipe.of(
+            args.weight_file,
+            args.margin,
+            cropped=args.cropped,
+            interval=args.interval,
+            age_offset=args.age_offset,
+            depth=args.depth,
+            width=args.width,
         )
-    warning = faces.contradiction(description, args.margin)
+    warning = margin_warning(session.recipe.description, args.margin)
     if warning:
         log(warning)
-    job = analyst.Job(
-        path,
-        faces.Cut.of(description, args.margin),
-        args.cropped,
-        description.interval_factor if args.interval else None,
-        args.age_offset,
-        follow=paths is None,
+    return session
+
+
+def margin_warning(description, margin):
+    """A warning if ``margin`` is not what the weights were trained on, else None."""
+    if margin is None or (description.crop == "margin" and description.margin == margin):
+        return None
+    trained = "aligned faces" if description.crop == "aligned" else f"margin {description.margin}"
+    return (
+        f"warning: --margin {margin} is used, but these weights were trained on {trained}: "
+        "leave --margin out for better estimates"
     )
-    return Session(paths, job, description)
-
-
-def shown(args, session, analyst, every_frame, embed=lambda: False):
-    """Iterate over `live.Shown`: pictures, or the frames of a camera or video.
-
-    Args:
-        args: the options.
-        session: `Session`.
-        analyst: `analyst.Analyst`.
-        every_frame: analyse each frame of a video, however long that takes.
-        embed: function that says whether embeddings are computed too.
-    """
-    from age_gender import frames
-    from age_gender.live import player as live
-
-    if session.paths is not None:
-        return live.each(frames.pictures(session.paths, args.image_dir), analyst, embed)
-    source = args.source or "0"
-    if every_frame and not frames.is_camera(source):
-        return live.each(frames.video(source), analyst, embed)
-    return live.Live(source, analyst, embed)

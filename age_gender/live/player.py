@@ -1,7 +1,7 @@
-"""A camera or a video shown at its own speed, with what is known of its faces.
+"""A camera or a video shown at its own speed, with the newest analysis of its faces.
 
-The camera is read in a thread, faces are looked for in a process of their own (analyst.py) on the
-newest frame, and every frame is shown with the newest analysis: nothing waits for anything slower.
+The source is read in a thread, faces are analysed in a separate process (analyst.py) on the newest
+frame, and every frame is shown with the newest analysis: nothing waits for anything slower.
 """
 
 import collections
@@ -11,38 +11,42 @@ import time
 
 import numpy as np
 
-from age_gender import frames
 from age_gender.command_line import UserError, log
+from age_gender.frames import Frame
 
-FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0  # seconds before a camera is tried again
-STALE = 1.0  # seconds after which boxes go that no newer analysis replaces
-PATIENCE = 0.05  # seconds that the window waits for a frame before it sees to the keys
+FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0  # seconds before a camera is opened again
+STALE = 1.0  # seconds after which boxes disappear that no newer analysis replaces
+POLL = 0.05  # seconds that the window waits for a frame before it handles keys
 
 LOADING = "loading the network"
 
-Shown = collections.namedtuple("Shown", "frame seen analysis message")
-Shown.__doc__ = """What is to be shown now.
+Shown = collections.namedtuple("Shown", "frame faces analysis message")
+Shown.__doc__ = """What is shown now.
 
-frame: `frames.Frame`. seen: the list of `analyst.Seen` to draw. analysis: the `analyst.Analysis`
-that has come in since the last, else None. message: what the user should know, or None.
+frame: `frames.Frame`. faces: the list of `analyst.AnalysedFace` to draw. analysis: the
+`analyst.Analysis` that has finished since the last one, else None. message: text for the user, or
+None.
 """
 
 
-class Source(threading.Thread):
-    """The frames of a camera or a video file, read in a thread of its own.
+class Reader(threading.Thread):
+    """Reads the frames of a source in a thread.
 
-    A camera gives its newest frame; one that is missing, busy or unplugged is tried again with
-    growing pauses. A video file gives all its frames at its own speed.
+    A live source gives its newest frame; if it fails, it is opened again with growing pauses. A
+    video file gives all its frames at its own speed.
+
+    Args:
+        source: `frames.Camera` or `frames.VideoFile`.
 
     Attributes:
-        trouble: what is wrong with the camera, or None.
+        problem: what is wrong with the live source, or None.
         ended: whether the video is over.
     """
 
     def __init__(self, source):
         super().__init__(daemon=True)
         self.source = source
-        self.trouble = None
+        self.problem = None
         self.ended = False
         self._error = None
         self._frames = queue.Queue(2)
@@ -50,9 +54,9 @@ class Source(threading.Thread):
         self.start()
 
     def next(self, timeout):
-        """The next `frames.Frame`, or None where there is none within ``timeout`` seconds.
+        """The next `frames.Frame`, or None if none comes within ``timeout`` seconds.
 
-        Raises `UserError` where the video cannot be read.
+        Raises `UserError` if the video cannot be read.
         """
         try:
             return self._frames.get(timeout=timeout)
@@ -62,29 +66,29 @@ class Source(threading.Thread):
             return None
 
     def close(self):
-        """Let go of the camera; waits half a second for it at most."""
+        """Release the source; waits half a second at most."""
         self._closing.set()
         self.join(0.5)
 
     def run(self):
         try:
-            if frames.is_camera(self.source):
-                self._read_camera()
+            if self.source.live:
+                self._read_live()
             else:
                 self._read_file()
-        except Exception as error:  # it is raised where the frames are asked for
+        except Exception as error:  # raised by `next`, in the thread that asks for frames
             self._error = error
         self.ended = True
 
     def _read_file(self):
-        ahead = None  # of this clock, the video's is
-        for frame in frames.video(self.source):
+        ahead = None  # seconds by which the video's clock is ahead of this one
+        for frame in self.source:
             now = time.time()
             if ahead is None:
                 ahead = frame.time - now
             late = now + ahead - frame.time
             if late > 0:
-                ahead -= late  # it goes on from here: no frame is left out
+                ahead -= late  # the video is delayed: no frame is left out
             elif self._closing.wait(-late):
                 return
             self._put(frame._replace(time=time.time()))
@@ -98,23 +102,23 @@ class Source(threading.Thread):
             except queue.Full:
                 continue
 
-    def _read_camera(self):
+    def _read_live(self):
         pause, number = FIRST_PAUSE, 0
         while not self._closing.is_set():
             try:
-                for frame in frames.video(self.source):
-                    pause, self.trouble, number = FIRST_PAUSE, None, number + 1
-                    self._newest(frame._replace(number=number))
+                for frame in self.source:
+                    pause, self.problem, number = FIRST_PAUSE, None, number + 1
+                    self._put_newest(frame._replace(number=number))
                     if self._closing.is_set():
                         return
             except UserError as error:
-                if self.trouble is None:
-                    log(f"{error}; it is tried again until then")
-                self.trouble = str(error).split(":")[0]
+                if self.problem is None:
+                    log(f"{error}; retrying until then")
+                self.problem = str(error).split(":")[0]
             self._closing.wait(pause)
             pause = min(2 * pause, LAST_PAUSE)
 
-    def _newest(self, frame):
+    def _put_newest(self, frame):
         while True:
             try:
                 return self._frames.put_nowait(frame)
@@ -125,15 +129,15 @@ class Source(threading.Thread):
                     continue
 
 
-class Live:
+class Player:
     """Iterates over `Shown`, one for each frame of a camera or a video at its own speed.
 
-    Without a camera there is one every `PATIENCE` seconds all the same, so that keys are heeded.
+    Without a frame there is one every `POLL` seconds all the same, so that keys are handled.
 
     Args:
-        source: camera index or path of a video file.
+        source: `frames.Camera` or `frames.VideoFile`.
         analyst: `analyst.Analyst`.
-        embed: function that says whether embeddings are computed too.
+        embed: function that returns whether embeddings are computed too.
     """
 
     def __init__(self, source, analyst, embed=lambda: False):
@@ -142,44 +146,44 @@ class Live:
         self._embed = embed
 
     def __iter__(self):
-        last = frames.Frame("", np.zeros((480, 640, 3), np.uint8), 0, 0.0)
-        while not frames.is_camera(self._source) and not self._analyst.ready:
-            self._analyst.answer(PATIENCE)
+        last = Frame("", np.zeros((480, 640, 3), np.uint8), 0, 0.0)
+        while not self._source.live and not self._analyst.ready:
+            self._analyst.poll(POLL)
             yield Shown(last, [], None, LOADING)
-        source = Source(self._source)
+        reader = Reader(self._source)
         newest = None
         try:
             while True:
-                frame = source.next(PATIENCE)
-                if frame is None and source.ended:
-                    frame = source.next(0)
+                frame = reader.next(POLL)
+                if frame is None and reader.ended:
+                    frame = reader.next(0)
                     if frame is None:
                         return
-                analysis = self._analyst.answer()
+                analysis = self._analyst.poll()
                 newest = analysis or newest
                 if frame is not None and self._analyst.idle:
-                    self._analyst.ask(frame, self._embed())
+                    self._analyst.submit(frame, self._embed())
                 last = frame or last
-                old = newest is None or time.time() - newest.frame.time > STALE
-                seen = [] if old else newest.seen
-                yield Shown(last, seen, analysis, self._message(source))
+                stale = newest is None or time.time() - newest.frame.time > STALE
+                faces = [] if stale else newest.faces
+                yield Shown(last, faces, analysis, self._message(reader))
         finally:
-            source.close()
+            reader.close()
 
-    def _message(self, source):
-        if source.trouble:
-            return f"{source.trouble}: trying again"
+    def _message(self, reader):
+        if reader.problem:
+            return f"{reader.problem}: trying again"
         return None if self._analyst.ready else LOADING
 
 
-def each(source, analyst, embed=lambda: False):
+def analysed_frames(frames, analyst, embed=lambda: False):
     """Yield a `Shown` for every frame with its own analysis, however long that takes.
 
     Args:
-        source: iterable of `frames.Frame`.
+        frames: iterable of `frames.Frame`.
         analyst: `analyst.Analyst`.
-        embed: function that says whether embeddings are computed too.
+        embed: function that returns whether embeddings are computed too.
     """
-    for frame in source:
+    for frame in frames:
         analysis = analyst.analyse(frame, embed())
-        yield Shown(frame, analysis.seen, analysis, None)
+        yield Shown(frame, analysis.faces, analysis, None)

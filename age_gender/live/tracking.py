@@ -1,9 +1,9 @@
-"""Faces followed from frame to frame: who is who, and an estimate of each that holds still.
+"""Tracks faces from frame to frame, with a running average of the estimates of each.
 
-A detection belongs to the followed face that it is nearest to and looks like most, all pairs
-weighed together (the assignment problem, SciPy's). Faces are told apart by small grey pictures of
-themselves, aligned as the network sees them: those of one person correlate with 0.9 from frame to
-frame, those of two with 0.2 (medians on UTKFace; `ALIKE` leaves 3 of 100 on either wrong side).
+Detections are assigned to tracked faces by distance and appearance, all pairs at once (the linear
+assignment problem, solved by SciPy). The appearance of a face is a small grey version of its cut:
+those of one person correlate with 0.9 from frame to frame, those of two persons with 0.2 (medians
+on UTKFace; at `SAME_PERSON` 3 percent of either are misjudged).
 """
 
 import dataclasses
@@ -11,35 +11,38 @@ import dataclasses
 import cv2
 import numpy as np
 
+from age_gender.faces import Face
+
 KEPT = 1.0  # seconds for which a face that is not found keeps its identity
-REACH = 1.0  # how far it may have moved, in widths of its box
-GROWTH = 1.6  # and by what factor its size may have changed
-LOOK = 16  # side of the small picture that faces are told apart by
-ALIKE = 0.65  # correlation of two looks from which they are one person's
-DOUBT = 0.25  # seconds of looking like somebody else, from which it is somebody else
-MEMORY = 5.0  # seconds in which a detection's weight falls to 1/e
-LEAST = 0.1  # weight of a detection whose score is lower
-IMPOSSIBLE = 1e6
+MOST_MOVED = 1.0  # distance between two detections of a face at most, in widths of its box
+MOST_GROWN = 1.6  # factor between their sizes at most
+SIDE = 16  # of the appearance, in pixels
+SAME_PERSON = 0.65  # correlation of two appearances from which they are taken for one person
+TAKEOVER = 0.25  # seconds of another appearance after which the face is another person
+MEMORY = 5.0  # seconds in which the weight of a detection falls to 1/e
+LEAST_WEIGHT = 0.1  # of a detection, else its score
+IMPOSSIBLE = 1e6  # cost of a pair
 
 
-def look(cut):
-    """What a face is recognised by: (LOOK * LOOK,) float32, of mean 0 and norm 1.
+def appearance(cut):
+    """The appearance of a face: (SIDE * SIDE,) float32 with mean 0 and norm 1.
 
     Args:
         cut: (S, S, 3) uint8 BGR, as the network gets it.
     """
     grey = cv2.cvtColor(cut, cv2.COLOR_BGR2GRAY)
-    small = cv2.resize(grey, (LOOK, LOOK), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+    small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
     return _unit(small - small.mean())
 
 
 def _unit(vector):
+    """The vector at norm 1."""
     return vector / max(float(np.linalg.norm(vector)), 1e-6)
 
 
 @dataclasses.dataclass
 class Mean:
-    """A running average of what the network says of one face, newer detections weighing more."""
+    """A running average of the estimates of one face, in which newer detections weigh more."""
 
     time: float
     weight: float = 0.0
@@ -47,7 +50,7 @@ class Mean:
     age_probabilities: np.ndarray | float = 0.0
 
     def add(self, time, weight, male, age_probabilities):
-        """Take a detection: its time in seconds, weight, probability of male, (101,) of ages."""
+        """Add a detection: time in seconds, weight, probability of male, (101,) of the ages."""
         old = self.weight * float(np.exp((self.time - time) / MEMORY))
         share = weight / (old + weight)
         self.males += share * (male - self.males)
@@ -58,122 +61,161 @@ class Mean:
 
 
 @dataclasses.dataclass
-class Followed:
-    """A face that is followed.
+class Detection:
+    """A face that was found in a frame.
 
     Attributes:
-        identity: its number, from 1.
-        face: `faces.Face`, where it was found last.
-        time: seconds, when that was.
-        mean: `Mean` of its estimates.
-        look: its looks, averaged.
-        other: `Followed` of the one that stands in its place if it goes on looking different.
-        since: when that one was seen first.
+        time: of the frame, in seconds.
+        face: `faces.Face`.
+        appearance: of its cut.
+        male: probability, 0 to 1.
+        age_probabilities: (101,).
     """
 
-    identity: int
-    face: object
+    time: float
+    face: Face
+    appearance: np.ndarray
+    male: float
+    age_probabilities: np.ndarray
+
+    @property
+    def weight(self):
+        """Weight in the average of the estimates."""
+        return max(self.face.score or 0, LEAST_WEIGHT)
+
+
+@dataclasses.dataclass
+class TrackedFace:
+    """A face that is tracked.
+
+    Attributes:
+        face: `faces.Face`, the last detection.
+        time: of the last detection, seconds.
+        mean: `Mean` of its estimates.
+        appearance: running average.
+        identity: its number, from 1; 0 before it has one.
+        successor: `TrackedFace` of another appearance in the same place, which takes over if it
+            stays for `TAKEOVER` seconds.
+        successor_since: when the successor was detected first.
+    """
+
+    face: Face
     time: float
     mean: Mean
-    look: np.ndarray
-    other: "Followed | None" = None
-    since: float = 0.0
+    appearance: np.ndarray
+    identity: int = 0
+    successor: "TrackedFace | None" = None
+    successor_since: float = 0.0
 
-    def add(self, time, face, seen, weight, male, age_probabilities):
-        """Take a detection of this face; `seen` is its look."""
-        self.face, self.time = face, time
-        self.look = _unit(0.8 * self.look + 0.2 * seen)
-        self.mean.add(time, weight, male, age_probabilities)
+    @classmethod
+    def of(cls, detection):
+        """A tracked face that begins with a detection."""
+        mean = Mean(detection.time)
+        tracked = cls(detection.face, detection.time, mean, detection.appearance)
+        tracked.add(detection)
+        return tracked
+
+    def resembles(self, detection):
+        """Whether a detection has the appearance of this face."""
+        return self.appearance @ detection.appearance >= SAME_PERSON
+
+    def add(self, detection):
+        """Add a detection of this face."""
+        self.move(detection)
+        self.appearance = _unit(0.8 * self.appearance + 0.2 * detection.appearance)
+        self.mean.add(detection.time, detection.weight, detection.male, detection.age_probabilities)
+
+    def move(self, detection):
+        """Take over where and when a detection was, but not its appearance and estimates."""
+        self.face, self.time = detection.face, detection.time
 
 
-class FollowedFaces:
-    """The faces of a video. Identities count from 1 and are never given twice."""
+class Tracker:
+    """The tracked faces of a video. Identities count from 1 and are never reused.
+
+    Attributes:
+        tracked: list of `TrackedFace`.
+    """
 
     def __init__(self):
-        self.known = []
+        self.tracked = []
         self._count = 0
 
-    def update(self, time, found, cuts, estimates):
-        """Take what was found in a frame.
+    def update(self, time, faces, cuts, estimates):
+        """Add the faces of a frame.
 
         Args:
             time: of the frame, in seconds, later than those before.
-            found: list of N `faces.Face`.
+            faces: list of N `faces.Face`.
             cuts: (N, S, S, 3) uint8 BGR, as the network gets them.
             estimates: `estimates.Estimates` of them.
 
         Returns:
-            List of N `Followed`, in the order of ``found``.
+            List of N `TrackedFace`, in the order of ``faces``.
         """
-        self.known = [each for each in self.known if time - each.time < KEPT]
-        looks = [look(cut) for cut in cuts]
-        whose = self._assign(found, looks)
-        answers = zip(estimates.males, estimates.age_probabilities)
-        followed = []
-        for number, (face, seen, answer) in enumerate(zip(found, looks, answers)):
-            weight = LEAST if face.score is None else max(face.score, LEAST)
-            detection = (time, face, seen, weight, *answer)
-            if number in whose:
-                followed.append(self._take(whose[number], detection))
-            else:
-                followed.append(self._new(*detection))
-        return followed
+        self.tracked = [each for each in self.tracked if time - each.time < KEPT]
+        detections = [
+            Detection(time, face, appearance(cut), male, age_probabilities)
+            for face, cut, male, age_probabilities in zip(
+                faces, cuts, estimates.males, estimates.age_probabilities
+            )
+        ]
+        matches = self._match(detections)
+        return [
+            self._add(matches[number], detection)
+            if number in matches
+            else self._start(TrackedFace.of(detection))
+            for number, detection in enumerate(detections)
+        ]
 
-    def _assign(self, found, looks):
-        """Which known face each found one is: dict of numbers to `Followed`."""
-        from scipy.optimize import linear_sum_assignment
-
-        if not found or not self.known:
+    def _match(self, detections):
+        """The tracked face of each detection that has one: dict of numbers to `TrackedFace`."""
+        if not detections or not self.tracked:
             return {}
+        from scipy.optimize import linear_sum_assignment  # slow to import
+
         costs = np.array(
-            [[_cost(face, seen, each) for each in self.known] for face, seen in zip(found, looks)]
+            [[_cost(detection, each) for each in self.tracked] for detection in detections]
         )
         pairs = zip(*linear_sum_assignment(costs))
-        return {row: self.known[column] for row, column in pairs if costs[row, column] < IMPOSSIBLE}
+        return {
+            row: self.tracked[column] for row, column in pairs if costs[row, column] < IMPOSSIBLE
+        }
 
-    def _take(self, followed, detection):
-        """Add a detection to the face in whose place it is, or to the one that took its place."""
-        time, face, seen = detection[:3]
-        if followed.look @ seen >= ALIKE:
-            followed.other = None
-            followed.add(*detection)
-            return followed
-        if followed.other is None or followed.other.look @ seen < ALIKE:
-            followed.other, followed.since = _begun(*detection), time
+    def _add(self, tracked, detection):
+        """Add a detection to the tracked face in its place, or to the successor of that."""
+        if tracked.resembles(detection):
+            tracked.successor = None
+            tracked.add(detection)
+            return tracked
+        if tracked.successor is None or not tracked.successor.resembles(detection):
+            tracked.successor = TrackedFace.of(detection)
+            tracked.successor_since = detection.time
         else:
-            followed.other.add(*detection)
-        followed.face, followed.time = face, time
-        if time - followed.since < DOUBT:
-            return followed
-        self.known.remove(followed)
-        return self._keep(followed.other)
+            tracked.successor.add(detection)
+        tracked.move(detection)
+        if detection.time - tracked.successor_since < TAKEOVER:
+            return tracked
+        self.tracked.remove(tracked)
+        return self._start(tracked.successor)
 
-    def _new(self, *detection):
-        return self._keep(_begun(*detection))
-
-    def _keep(self, followed):
+    def _start(self, tracked):
+        """Give a tracked face an identity and keep it."""
         self._count += 1
-        followed.identity = self._count
-        self.known.append(followed)
-        return followed
+        tracked.identity = self._count
+        self.tracked.append(tracked)
+        return tracked
 
 
-def _begun(time, face, seen, *answer):
-    """A face that begins with a detection; it has no identity yet."""
-    followed = Followed(0, face, time, Mean(time), seen)
-    followed.add(time, face, seen, *answer)
-    return followed
-
-
-def _cost(face, seen, known):
-    """How little a found face speaks for being a known one; `IMPOSSIBLE` where it cannot be."""
-    at, was = face, known.face
-    size = (at.width + was.width) / 2
-    away = np.hypot(
-        at.left + at.width / 2 - was.left - was.width / 2,
-        at.top + at.height / 2 - was.top - was.height / 2,
+def _cost(detection, tracked):
+    """Cost of assigning a detection to a tracked face; `IMPOSSIBLE` if it cannot be the same."""
+    new, old = detection.face, tracked.face
+    size = (new.width + old.width) / 2
+    distance = np.hypot(
+        new.left + new.width / 2 - old.left - old.width / 2,
+        new.top + new.height / 2 - old.top - old.height / 2,
     )
-    growth = max(at.width, was.width) / min(at.width, was.width)
-    if away > REACH * size or growth > GROWTH:
+    growth = max(new.width, old.width) / min(new.width, old.width)
+    if distance > MOST_MOVED * size or growth > MOST_GROWN:
         return IMPOSSIBLE
-    return away / size + (1 - float(known.look @ seen)) / 2
+    return distance / size + (1 - float(tracked.appearance @ detection.appearance)) / 2

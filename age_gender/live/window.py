@@ -1,26 +1,28 @@
-"""A window that shows pictures and says when the user has had enough."""
+"""A window that shows pictures and reports keys."""
 
 import os
 import subprocess
 import sys
 
+import cv2
+
 from age_gender.command_line import UserError
 
-VIEW = 640  # longer side, in pixels, of a folder's pictures in the window
-ENDING_KEYS = (27, ord("q"))  # Escape, q
+PICTURE_SIZE = 640  # longer side in pixels of a folder's pictures in the window
+QUIT_KEYS = (27, ord("q"))  # Escape, q
 NO_KEY = -1
 
 
-def require_display(otherwise):
-    """Raise `UserError` where no window can be opened, which ends with what to do ``otherwise``.
+def require_display(remedy):
+    """Raise `UserError` if no window can be opened; its message ends with ``remedy``.
 
-    Qt ends the whole process where it finds no display, so a child process tries first.
+    Without a display Qt ends the whole process, so a child process tries first.
     """
     if not os.environ.get("DISPLAY"):
-        raise UserError(f"no display to open a window on: {otherwise}")
+        raise UserError(f"no display to open a window on: {remedy}")
     trial = "import cv2; cv2.namedWindow('trial'); cv2.waitKey(1)"
     if subprocess.run([sys.executable, "-c", trial], capture_output=True).returncode:
-        raise UserError(f"no display to open a window on: {otherwise}")
+        raise UserError(f"no display to open a window on: {remedy}")
 
 
 class Window:
@@ -30,38 +32,30 @@ class Window:
         self.title = title
 
     def __enter__(self):
-        import cv2
-
         cv2.namedWindow(self.title, cv2.WINDOW_AUTOSIZE)
         return self
 
     def __exit__(self, *_):
-        import cv2
-
         cv2.destroyAllWindows()
 
     def show(self, image, wait_for_key=False):
-        """Show a picture, until a key is pressed if ``wait_for_key``.
+        """Show a picture, with ``wait_for_key`` until a key is pressed.
 
         Returns:
-            The key's character code, `NO_KEY` where there was none; None where the user ended it,
-            with Escape, q or by closing the window.
+            The character code of the key, `NO_KEY` without one; None if the user quit with Escape,
+            q or by closing the window.
         """
-        import cv2
-
         cv2.imshow(self.title, image)
         while True:
             key = cv2.waitKey(30 if wait_for_key else 1)
             key = key if key == NO_KEY else key & 0xFF
-            if key in ENDING_KEYS or not self._is_open():
+            if key in QUIT_KEYS or not self._is_open():
                 return None
             if key != NO_KEY or not wait_for_key:
                 return key
 
     def _is_open(self):
-        import cv2
-
         try:
             return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) >= 1
-        except cv2.error:  # Qt has forgotten the window
+        except cv2.error:  # Qt no longer knows the window
             return False

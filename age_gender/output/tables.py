@@ -1,4 +1,4 @@
-"""What is said of each face: a row of the tables, a line on the terminal."""
+"""Results: a row in the tables and a line on the terminal for each face."""
 
 import contextlib
 import csv
@@ -9,25 +9,24 @@ from age_gender.command_line import UserError
 from age_gender.files import replace
 
 TABLES = ("results.csv", "results.jsonl")
-PLACE = ["left", "top", "width", "height"]
-ESTIMATE = ["score", "age", "gender", "probability"]  # score: the detector's
+BOX = ["left", "top", "width", "height"]
+ESTIMATE = ["score", "age", "gender", "probability"]  # score: confidence of the detector
 INTERVAL = ["low", "high"]
 
 
 def refuse_existing(output, overwrite):
-    """Raise `UserError` where a folder holds earlier results and they are not to be replaced."""
+    """Raise `UserError` if a folder holds earlier results that are not to be replaced."""
     if Path(output).exists() and not Path(output).is_dir():
-        raise UserError(f"--output_dir {output} is a file: give a folder")
-    held = [name for name in TABLES if (Path(output) / name).exists()]
-    if held and not overwrite:
+        raise UserError(f"{output} is a file: give a folder")
+    existing = [name for name in TABLES if (Path(output) / name).exists()]
+    if existing and not overwrite:
         raise UserError(
-            f"--output_dir {output} holds {held[0]}: add --overwrite to replace it, or give "
-            "another folder"
+            f"{output} holds {existing[0]}: add --overwrite to replace it, or give another folder"
         )
 
 
 @contextlib.contextmanager
-def tables(output, columns):
+def open_tables(output, columns):
     """Yield a function that writes a row to both tables; they get their names when complete.
 
     Args:
@@ -57,34 +56,33 @@ def tables(output, columns):
         replace(part, output / name)
 
 
-def columns(first, interval):
-    """Names of the columns: ``first``, then what `row` gives."""
-    return [*first, *PLACE, *ESTIMATE, *(INTERVAL if interval is not None else [])]
+def face_columns(first, with_interval):
+    """Names of the columns: ``first``, then those of `face_row`."""
+    return [*first, *BOX, *ESTIMATE, *(INTERVAL if with_interval else [])]
 
 
-def row(first, box, score, estimate):
+def face_row(first, box, score, estimate):
     """The row of a face.
 
     Args:
-        first: dict of what the row begins with.
+        first: dict of the columns before the box.
         box: (left, top, width, height) in pixels.
-        score: the detector's, or None.
+        score: confidence of the detector, or None.
         estimate: `estimates.Estimate`.
     """
-    ends = zip(INTERVAL, map(round, estimate.interval or ()))
     return {
         **first,
-        **dict(zip(PLACE, box)),
+        **dict(zip(BOX, box)),
         "score": score,
         "age": round(estimate.age, 1),
         "gender": estimate.gender,
         "probability": round(estimate.probability, 3),
-        **dict(ends),
+        **dict(zip(INTERVAL, map(round, estimate.interval or ()))),
     }
 
 
-def line(name, row):
-    """The line of a face on the terminal, which begins with ``name``."""
+def face_line(name, row):
+    """The line of a face on the terminal: ``name``, then its row."""
     score = "" if row["score"] is None else f"  score {row['score']:.2f}"
     interval = f" ({row['low']}-{row['high']})" if "low" in row else ""
     return (

@@ -1,92 +1,112 @@
-"""A camera or a video becomes an annotated video, and tables of the faces in it."""
+"""Writes an annotated video of a camera or a video file, and tables of its faces."""
 
-import collections
 import contextlib
 
-from age_gender.command_line import UserError, result
+import cv2
+
+from age_gender.command_line import UserError, plural, result
 from age_gender.files import replace
-from age_gender.output import tables as results
+from age_gender.output.tables import face_columns, face_line, face_row, open_tables
 
 VIDEO = "video.mp4"
-FIRST = ["source", "frame", "time", "identity"]
+COLUMNS = ["source", "frame", "time", "identity"]  # before those of the face
 MOST_REPEATED = 300  # frames that fill a pause of the camera
-
-Recording = collections.namedtuple("Recording", "add counts")
-Recording.__doc__ = "A function that takes a `live.Shown` and its picture, and a dict of counts."
 
 
 @contextlib.contextmanager
-def open_recording(output, rate, interval=None, steady=True):
+def open_recording(output, rate, with_interval=False, steady=True):
     """Yield a `Recording`; its files get their names when they are complete.
 
     Args:
         output: the folder, which is made.
-        rate: frames a second of the video.
-        interval: whether rows have the ends of the age interval: not None.
-        steady: each picture is one frame; else they come as a camera gives them, and are repeated
-            or left out so that the video lasts as long as it took.
+        rate: frames per second of the video.
+        with_interval: rows have the ends of the age interval.
+        steady: each picture becomes one frame; otherwise pictures are repeated or left out so that
+            the video lasts as long as the recording.
 
-    Raises `UserError` where nothing came, or the video cannot be written.
+    Raises `UserError` if no frame came or the video cannot be written.
     """
-    counts = {"frames": 0, "analysed": 0, "faces": 0}
-    identities, last = set(), None
     partial = output / f"{VIDEO.removesuffix('.mp4')}.part.mp4"
-    with results.tables(output, results.columns(FIRST, interval)) as write:
+    with open_tables(output, face_columns(COLUMNS, with_interval)) as write_row:
         video = _Video(partial, rate, steady)
-
-        def add(shown, picture):
-            nonlocal last
-            if shown.frame.number != last:
-                video.write(picture, shown.frame.time)
-                counts["frames"] += 1
-                last = shown.frame.number
-            if shown.analysis is None:
-                return
-            counts["analysed"] += 1
-            for row in rows(shown.analysis, video.begun):
-                identities.add(row["identity"])
-                write(row)
-                result(results.line(f"{row['source']}  face {row['identity']}", row))
-            counts["faces"] = len(identities)
-
+        recording = Recording(video, write_row)
         try:
-            yield Recording(add, counts)
+            yield recording
         finally:
             video.close()
-        if not counts["frames"]:
-            raise UserError("it ended before the network saw a frame: nothing is written")
+        if not recording.frames:
+            raise UserError("it ended before the network analysed a frame: nothing is written")
     replace(partial, output / VIDEO)
 
 
-def rows(analysis, begun):
-    """The rows of the faces in a frame; ``begun`` is the time of the first, in seconds."""
+class Recording:
+    """Adds frames to the video and their faces to the tables.
+
+    Attributes:
+        frames, analysed, faces: numbers of frames, of those that were analysed, of identities.
+    """
+
+    def __init__(self, video, write_row):
+        self.frames = self.analysed = 0
+        self._video = video
+        self._write_row = write_row
+        self._identities = set()
+        self._last = None  # number of the last frame
+
+    def add(self, shown, picture):
+        """Add a `player.Shown` and its annotated picture."""
+        if shown.frame.number != self._last:
+            self._video.write(picture, shown.frame.time)
+            self.frames += 1
+            self._last = shown.frame.number
+        if shown.analysis is None:
+            return
+        self.analysed += 1
+        for row in _rows(shown.analysis, self._video.start):
+            self._identities.add(row["identity"])
+            self._write_row(row)
+            result(face_line(f"{row['source']}  face {row['identity']}", row))
+
+    @property
+    def faces(self):
+        return len(self._identities)
+
+    def __str__(self):
+        frames, faces = plural(self.frames, "frame"), plural(self.faces, "face")
+        return f"{frames}, {self.analysed} analysed, {faces}"
+
+
+def _rows(analysis, start):
+    """The rows of the faces in a frame; ``start`` is the time of the first frame, in seconds."""
     frame = analysis.frame
-    for seen in analysis.seen:
+    for each in analysis.faces:
         first = {
             "source": frame.name,
             "frame": frame.number,
-            "time": round(frame.time - begun, 3),
-            "identity": seen.identity,
+            "time": round(frame.time - start, 3),
+            "identity": each.identity,
         }
-        yield results.row(first, seen.face.inside(frame.image), seen.face.score, seen.estimate)
+        yield face_row(first, each.face.inside(frame.image), each.face.score, each.estimate)
 
 
 class _Video:
-    """A video file of pictures that may differ in size: later ones are brought to the first's."""
+    """A video file; pictures of another size than the first are resized to it.
+
+    Attributes:
+        start: time of the first frame, in seconds.
+    """
 
     def __init__(self, path, rate, steady):
         self.path = path
         self.rate = rate
         self.steady = steady
-        self.begun = 0.0
+        self.start = 0.0
         self._writer = None
         self._written = 0
 
     def write(self, picture, time):
-        import cv2
-
         if self._writer is None:
-            self.begun = time
+            self.start = time
             self._size = (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)
             code = cv2.VideoWriter_fourcc(*"mp4v")
             self._writer = cv2.VideoWriter(str(self.path), code, self.rate, self._size)
@@ -96,7 +116,7 @@ class _Video:
             picture = cv2.resize(picture, self._size)
         due = self._written + 1
         if not self.steady:
-            due = min(int((time - self.begun) * self.rate) + 1, self._written + MOST_REPEATED)
+            due = min(int((time - self.start) * self.rate) + 1, self._written + MOST_REPEATED)
         while self._written < due:
             self._writer.write(picture)
             self._written += 1

@@ -27,20 +27,21 @@ def get_args(argv=None):
 
 
 class Again:
-    """Put a chip on a canvas, find it and cut it: runs in another process."""
+    """Puts a chip on a canvas, finds it and cuts it: runs in another process."""
 
-    finder = None
+    estimator = None  # made once in each process
 
-    def __init__(self, cut):
-        self.cut = cut
+    def __init__(self, recipe):
+        self.recipe = recipe
 
     def __call__(self, path):
         import cv2
 
-        from age_gender import faces
+        from age_gender.face_estimator import FaceEstimator
+        from age_gender.faces import whole
 
-        if Again.finder is None:
-            Again.finder = faces.FaceFinder()
+        if Again.estimator is None:
+            Again.estimator = FaceEstimator(recipe=self.recipe)
         chip = cv2.imread(str(path))
         canvas = cv2.copyMakeBorder(chip, *[BORDER] * 4, cv2.BORDER_CONSTANT, value=(128, 128, 128))
         middle_y, middle_x = canvas.shape[0] / 2, canvas.shape[1] / 2
@@ -49,19 +50,20 @@ class Again:
             x, y = face.left + face.width / 2, face.top + face.height / 2
             return abs(x - middle_x) + abs(y - middle_y)
 
-        found = sorted(self.finder.find(canvas), key=distance)[:1]
-        whole = faces.whole(chip, self.cut.size, self.cut.resize)
-        return len(found), whole, self.cut.faces(self.finder, canvas, found)
+        cut, finder = self.recipe.cut, self.estimator.finder
+        found = sorted(finder.find(canvas), key=distance)[:1]
+        resized = whole(chip, cut.size, cut.resize)
+        return len(found), resized, cut.faces(finder, canvas, found)
 
 
 def main(argv=None):
     args = get_args(argv)
     import numpy as np
 
-    from age_gender.faces import Cut
+    from age_gender.face_estimator import Recipe
 
     estimator, paths, ages, males = validation_part.load(args)
-    again = Again(Cut.of(estimator.description, args.margin))
+    again = Again(Recipe.of(args.weight_file, args.margin))
     whole, cut, found = [], [], []
     with processes.pool() as pool:
         for _, future in progress(in_order(pool, again, paths, 32), len(paths), "chips"):

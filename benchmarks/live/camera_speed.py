@@ -29,36 +29,37 @@ def get_args(argv=None):
     return parser.parse_args(argv)
 
 
-def one_loop(path, job, screen):
+def one_loop(path, recipe, screen):
     """Frames a second and ages of boxes of the loop that does one thing after the other."""
-    from age_gender import frames
-    from age_gender.live import analyst
-    from age_gender.live import player as live
-    from age_gender.output import drawing
+    from age_gender.frames import open_source
+    from age_gender.live.analyst import Analysis, Worker
+    from age_gender.live.player import Shown
+    from age_gender.output.drawing import annotated
 
-    worker = analyst.Worker(job)
-    worker.examine(0.0, next(frames.video(path)).image)
+    worker, source = Worker(recipe, track=False), open_source(path)
+    worker.analyse(0.0, next(iter(source)).image)
     ages, begun = [], time.perf_counter()
-    for frame in frames.video(path):
+    for frame in source:
         read = time.time()
-        analysis = analyst.Analysis(frame, worker.examine(read, frame.image))
-        screen.show(drawing.annotated(live.Shown(frame, analysis.seen, analysis, None)))
+        analysis = Analysis(frame, worker.analyse(read, frame.image))
+        screen.show(annotated(Shown(frame, analysis.faces, analysis, None)))
         ages.append(time.time() - read)
         if time.perf_counter() - begun > 10:
             break
     return len(ages) / (time.perf_counter() - begun), ages
 
 
-def beside(path, job, screen):
+def separate_process(path, recipe, screen):
     """The same of the suite."""
-    from age_gender.live import analyst
-    from age_gender.live import player as live
-    from age_gender.output import drawing
+    from age_gender.frames import open_source
+    from age_gender.live.analyst import Analyst
+    from age_gender.live.player import Player
+    from age_gender.output.drawing import annotated
 
     ages, newest, begun, count, drawn = [], None, None, 0, 0
-    with analyst.Analyst(job) as asked:
-        for each in live.Live(str(path), asked):
-            screen.show(drawing.annotated(each))
+    with Analyst(recipe) as analyst:
+        for each in Player(open_source(path), analyst):
+            screen.show(annotated(each))
             newest = each.analysis or newest
             if not each.frame.number:
                 continue
@@ -66,7 +67,7 @@ def beside(path, job, screen):
             count += 1
             if newest is not None:
                 ages.append(time.time() - newest.frame.time)
-                drawn += bool(each.seen)
+                drawn += bool(each.faces)
         taken = time.perf_counter() - begun
     log(f"  boxes on {100 * drawn / count:.0f} percent of the frames")
     return (count - 1) / taken, ages
@@ -74,17 +75,14 @@ def beside(path, job, screen):
 
 def main(argv=None):
     args = get_args(argv)
-    import dataclasses
-
     import numpy as np
 
-    from age_gender import faces, weights
-    from age_gender.live import analyst, window
+    from age_gender.face_estimator import Recipe
+    from age_gender.live.window import Window, require_display
     from benchmarks import portrait_video
 
-    window.require_display("start it with xvfb-run")
-    description, _ = weights.read(weights.find(args.weight_file))
-    job = analyst.Job(weights.find(args.weight_file), faces.Cut.of(description))
+    require_display("start it with xvfb-run")
+    recipe = Recipe.of(args.weight_file, interval=False)
     found = portrait_video.portraits(args.portraits)
     rng = np.random.default_rng(0)
     width = portrait_video.SIZE[0] / args.faces
@@ -95,19 +93,19 @@ def main(argv=None):
         for number in range(args.faces)
     ]
     speeds, ages = {"one loop": [], "the suite": []}, {"one loop": [], "the suite": []}
-    with tempfile.TemporaryDirectory() as folder, window.Window("result") as screen:
+    with tempfile.TemporaryDirectory() as folder, Window("result") as screen:
         path = Path(folder, "portraits.avi")
         portrait_video.write(path, moving, args.seconds)
         ways = {
-            "one loop": lambda: one_loop(path, dataclasses.replace(job, follow=False), screen),
-            "the suite": lambda: beside(path, job, screen),
+            "one loop": lambda: one_loop(path, recipe, screen),
+            "the suite": lambda: separate_process(path, recipe, screen),
         }
         for round_ in range(args.rounds):
             for name, way in ways.items():
-                speed, seen = way()
+                speed, box_ages = way()
                 log(f"{name}, round {round_ + 1}: {speed:.1f} frames a second")
                 speeds[name].append(speed)
-                ages[name] += seen
+                ages[name] += box_ages
     for name in ways:
         low, middle, high = 1000 * np.percentile(ages[name], (5, 50, 95))
         print(

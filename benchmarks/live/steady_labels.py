@@ -38,11 +38,11 @@ def steadiness(worker, video):
 
     shown, single, identities = [], [], set()
     for seconds, picture in video:
-        for seen in worker.examine(seconds, picture)[:1]:
-            identities.add(seen.identity)
+        for face in worker.analyse(seconds, picture)[:1]:
+            identities.add(face.identity)
             if seconds >= 1:
-                shown.append(seen.estimate.age)
-                single.append(seen.single.age)
+                shown.append(face.estimate.age)
+                single.append(face.single.age)
     return (np.std(shown), np.std(single), len(identities)) if len(shown) > 20 else None
 
 
@@ -53,12 +53,12 @@ def change(worker, video):
     """
     before, found = None, False
     for seconds, picture in video:
-        for seen in worker.examine(seconds, picture)[:1]:
+        for face in worker.analyse(seconds, picture)[:1]:
             if seconds < BEFORE:
-                before = seen.identity
+                before = face.identity
                 continue
             found = True
-            if seen.identity != before:
+            if face.identity != before:
                 if before is None:
                     raise LookupError
                 return seconds - BEFORE
@@ -73,13 +73,11 @@ def main(argv=None):
 
     import numpy as np
 
-    from age_gender import faces, weights
-    from age_gender.live import analyst
+    from age_gender.face_estimator import Recipe
+    from age_gender.live.analyst import Worker
     from benchmarks import portrait_video
 
-    path = weights.find(args.weight_file)
-    description, _ = weights.read(path)
-    worker = analyst.Worker(analyst.Job(path, faces.Cut.of(description)))
+    worker = Worker(Recipe.of(args.weight_file, interval=False))
     found = portrait_video.faces_of(portrait_video.portraits(args.portraits, args.most))
     rng = np.random.default_rng(0)
 

@@ -18,7 +18,16 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+import settings
+
 BUCKET, KEY, SECRET = "captures-of-tests", "public", "secret"
+
+
+def settings_for(endpoint=None, **changes):
+    """The `settings.S3` of a server, with changes."""
+    usual = {"bucket": BUCKET, "prefix": "captures/", "endpoint": endpoint, "region": None}
+    usual |= {"acl": None, "encryption": "AES256", "key": KEY, "secret": SECRET}
+    return settings.S3(**usual | changes)
 
 
 def _free_ports(count):

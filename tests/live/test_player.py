@@ -8,7 +8,7 @@ import pytest
 from age_gender import frames
 from age_gender.command_line import UserError
 from age_gender.frames import Frame
-from age_gender.live import player as live
+from age_gender.live import player
 from age_gender.live.analyst import Analysis
 from helpers import until
 from helpers.pictures import write_video
@@ -28,11 +28,11 @@ class Slow:
     def idle(self):
         return self.ready and self._frame is None
 
-    def ask(self, frame, embed):
+    def submit(self, frame, embed):
         self.asked.append((frame, embed))
         self._frame, self._left = frame, self.calls
 
-    def answer(self, wait=0.0):
+    def poll(self, timeout=0.0):
         self._left -= 1
         if self._left > 0:
             return None
@@ -49,10 +49,10 @@ def test_every_frame_of_a_video_is_shown_at_its_speed_with_the_newest_analysis(t
     path = write_video(tmp_path / "clip.avi", picture, 20, rate=20)
     analyst = Slow(4, ready_after=3)
     shown, asked_at = [], []
-    for each in live.Live(str(path), analyst, lambda: len(shown) > 10):
+    for each in player.Player(frames.open_source(path), analyst, lambda: len(shown) > 10):
         shown.append(each)
         asked_at += [len(shown)] * (len(analyst.asked) - len(asked_at))
-    assert [each.message for each in shown[:3]] == [live.LOADING] * 3
+    assert [each.message for each in shown[:3]] == [player.LOADING] * 3
     numbers = [each.frame.number for each in shown]
     assert sorted(set(numbers)) == [*range(21)] and numbers == sorted(numbers)  # 0: none yet
     shown, first = shown[numbers.index(1) :], numbers.index(1)
@@ -60,7 +60,7 @@ def test_every_frame_of_a_video_is_shown_at_its_speed_with_the_newest_analysis(t
     assert all(each.message is None for each in shown)
     fresh = [each for each in shown if each.analysis]
     assert 2 <= len(fresh) <= len(shown) / 4
-    assert all(each.seen == each.analysis.seen for each in fresh)
+    assert all(each.faces == each.analysis.faces for each in fresh)
     for (frame, _), count in zip(analyst.asked, asked_at):
         assert frame is shown[count - 1 - first].frame  # the newest then
     assert [embed for _, embed in analyst.asked][0] is False
@@ -70,7 +70,7 @@ def test_every_frame_of_a_video_is_shown_at_its_speed_with_the_newest_analysis(t
 def test_every_frame_of_a_video_is_shown_though_no_analysis_ever_comes(tmp_path, picture):
     path = write_video(tmp_path / "clip.avi", picture, 10, rate=20)
     analyst = Slow(float("inf"))
-    numbers = [each.frame.number for each in live.Live(str(path), analyst)]
+    numbers = [each.frame.number for each in player.Player(frames.open_source(path), analyst)]
     assert set(numbers) >= {*range(1, 11)} and len(analyst.asked) == 1
 
 
@@ -79,7 +79,7 @@ def test_boxes_go_when_no_analysis_replaces_them(monkeypatch):
     clock = SimpleNamespace(now=100.0)
 
     class Frames:
-        trouble, ended = None, False
+        problem, ended = None, False
 
         def __init__(self, source):
             self.left = 8
@@ -93,14 +93,14 @@ def test_boxes_go_when_no_analysis_replaces_them(monkeypatch):
         def close(self):
             pass
 
-    monkeypatch.setattr(live, "Source", Frames)
-    monkeypatch.setattr(live, "time", SimpleNamespace(time=lambda: clock.now))
+    monkeypatch.setattr(player, "Reader", Frames)
+    monkeypatch.setattr(player, "time", SimpleNamespace(time=lambda: clock.now))
     analyst = Slow(1)
     drawn = []
-    for each in live.Live("0", analyst):
-        drawn.append(bool(each.seen))
+    for each in player.Player(frames.open_source("0"), analyst):
+        drawn.append(bool(each.faces))
         analyst.calls = 100  # of the frames after the first
-    assert live.STALE == 1.0  # the first frame's analysis is shown for as long
+    assert player.STALE == 1.0  # the first frame's analysis is shown for as long
     assert drawn == [False, True, True, True, False, False, False, False]
 
 
@@ -144,19 +144,19 @@ def test_camera_is_tried_again_with_growing_pauses_and_a_message(monkeypatch, ca
             return self.is_set()
 
     monkeypatch.setattr(frames.cv2, "VideoCapture", Camera)
-    monkeypatch.setattr(live, "threading", SimpleNamespace(Event=Pause))
+    monkeypatch.setattr(player, "threading", SimpleNamespace(Event=Pause))
     monkeypatch.setattr(Camera, "plugs", [0, 5, 0, 0, 5])
-    for each in live.Live("0", Slow(0)):
+    for each in player.Player(frames.open_source("0"), Slow(0)):
         messages.append(each.message)
         numbers.append(each.frame.number)
         if len(pauses) > 10:
             break
     assert "no camera 0: trying again" in messages
-    assert "camera 0 gives no more pictures: trying again" in messages
+    assert "camera 0 delivers no more pictures: trying again" in messages
     assert max(numbers) == 10  # they count on
     assert pauses[:11] == [1, 1, 2, 4, 1, 2, 4, 8, 16, 30, 30]
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].startswith("no camera 0: connect one, give its index with --source, or use")
+    assert lines[0].startswith("no camera 0: connect one, or give the index of another, a video")
     assert len(lines) == 3  # once for each time that it went
 
 
@@ -164,7 +164,7 @@ def test_camera_gives_its_newest_frame(monkeypatch):
     monkeypatch.setattr(frames.cv2, "VideoCapture", Camera)
     monkeypatch.setattr(Camera, "plugs", [10**6])
     monkeypatch.setattr(Camera, "given", 0)
-    source = live.Source("0")
+    source = player.Reader(frames.open_source("0"))
     source.next(60)
     until(lambda: Camera.given > 50)
     given = Camera.given
@@ -174,10 +174,11 @@ def test_camera_gives_its_newest_frame(monkeypatch):
     assert not source.is_alive()
 
 
-def test_video_that_cannot_be_read_is_an_error(tmp_path):
-    (tmp_path / "text.mp4").write_text("no video")
-    with pytest.raises(UserError, match="is not a video that OpenCV can read"):
-        for _ in live.Live(str(tmp_path / "text.mp4"), Slow(0)):
+def test_video_that_cannot_be_read_is_an_error(tmp_path, picture):
+    source = frames.open_source(write_video(tmp_path / "clip.avi", picture, 2))
+    source.path = str(tmp_path / "gone.avi")
+    with pytest.raises(UserError, match="gone.avi holds no frame that OpenCV can read"):
+        for _ in player.Player(source, Slow(0)):
             pass
 
 
@@ -187,6 +188,6 @@ def test_each_frame_has_its_own_analysis_where_there_is_time():
             return Analysis(frame, [embed])
 
     source = [Frame(f"{n}", np.zeros((9, 9, 3), np.uint8), n, float(n)) for n in (1, 2)]
-    shown = list(live.each(source, Patient(), lambda: True))
+    shown = list(player.analysed_frames(source, Patient(), lambda: True))
     assert [each.analysis.frame.number for each in shown] == [1, 2]
-    assert all(each.seen == [True] and each.message is None for each in shown)
+    assert all(each.faces == [True] and each.message is None for each in shown)

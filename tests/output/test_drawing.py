@@ -4,7 +4,7 @@ import pytest
 from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame
-from age_gender.live.analyst import Seen
+from age_gender.live.analyst import AnalysedFace
 from age_gender.live.player import Shown
 from age_gender.output import drawing
 
@@ -69,16 +69,17 @@ def test_picture_without_faces_is_a_copy():
     assert np.array_equal(image, picture) and image is not picture
 
 
-def test_message_stands_at_the_foot_and_fits():
+def test_message_stands_at_the_bottom_and_fits():
     frame = Frame("camera 0", np.full((480, 640, 3), 90, np.uint8), 1, 0.0)
-    seen = [Seen(1, Face(200, 100, 80, 80, 1.5), Estimate(30.0, 0.9), Estimate(30.0, 0.9))]
-    plain = drawing.annotated(Shown(frame, seen, None, None))
+    estimate = Estimate(30.0, 0.9)
+    faces = [AnalysedFace(1, Face(200, 100, 80, 80, 1.5), estimate, estimate)]
+    plain = drawing.annotated(Shown(frame, faces, None, None))
     assert (plain[400:] == 90).all() and (plain != 90).any()
     for text in ("saved", "a long line that says what went wrong and what to do about it " * 2):
-        told = drawing.annotated(Shown(frame, seen, None, None), message=text)
+        told = drawing.annotated(Shown(frame, faces, None, None), message=text)
         assert (told[:400] == plain[:400]).all()
         assert (told[440:] > 200).all(2).sum() > 50
         assert not (told[:, 630:] > 200).any()  # it ends within the picture
     assert (frame.image == 90).all()
-    small = drawing.annotated(Shown(frame, seen, None, "no camera 0"), longer=320)
+    small = drawing.annotated(Shown(frame, faces, None, "no camera 0"), longer=320)
     assert small.shape == (240, 320, 3) and (small[-20:] != 90).any()

@@ -5,20 +5,17 @@ import cv2
 import numpy as np
 import pytest
 
-from age_gender import estimator, faces, frames, weights
-from age_gender.live.analyst import Job
-from age_gender.output import folder as picture_folder
+from age_gender import estimator, face_estimator, faces, frames, weights
+from age_gender.face_estimator import Recipe
+from age_gender.output import folder as output_folder
 from wide_resnet import WideResNet
 
 
-def job_of(tiny_weights, margin=None, **options):
-    description, _ = weights.read(tiny_weights[0])
-    return Job(tiny_weights[0], faces.Cut.of(description, margin), **options)
-
-
 def estimate(folder, output, tiny_weights, **options):
-    paths = frames.list_pictures(folder, but_not=output)
-    return picture_folder.estimate_folder(folder, paths, output, job_of(tiny_weights, **options))
+    paths = frames.list_pictures(folder, exclude=output)
+    return output_folder.estimate_folder(
+        folder, paths, output, Recipe.of(tiny_weights[0], **options)
+    )
 
 
 @pytest.fixture
@@ -38,7 +35,7 @@ def test_folder_gives_tables_pictures_and_a_line_for_each_face(
 ):
     output = tmp_path / "out"
     counts = estimate(folder, output, tiny_weights)
-    assert counts == {"pictures": 4, "faces": 2, "without a face": 1, "unreadable": 1}
+    assert str(counts) == "4 pictures, 2 faces, 1 without a face, 1 unreadable"
     out, err = capsys.readouterr()
     assert "skipped broken.jpg: it is damaged or not a picture" in err
     with open(output / "results.csv", newline="", encoding="utf-8") as table:
@@ -88,9 +85,9 @@ def test_many_faces_go_through_the_network_in_batches(tmp_path, tiny_weights, mo
             sizes.append(len(faces))
             return super().__call__(faces)
 
-    monkeypatch.setattr(estimator, "Estimator", Counting)
+    monkeypatch.setattr(face_estimator, "Estimator", Counting)
     counts = estimate(folder, tmp_path / "out", tiny_weights, cropped=True)
-    assert counts["faces"] == 150 and sizes == [64, 64, 22]
+    assert counts.faces == 150 and sizes == [64, 64, 22]
     resized = np.stack([cv2.resize(chip, (32, 32)) for chip in chips]).astype(np.float32)
     expected = model.predict(resized, verbose=0)[1] @ np.arange(101)
     lines = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
@@ -106,13 +103,13 @@ def test_stopped_run_keeps_rows_under_another_name_and_says_so(
     def interrupted(path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(estimator, "Estimator", interrupted)
+    monkeypatch.setattr(face_estimator, "Estimator", interrupted)
     output = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt) as stop:
         estimate(folder, output, tiny_weights)
     assert str(stop.value) == (
-        f"stopped after 0 of 4 pictures: what was finished is in {output}, its rows in "
-        "results.csv.part; the same command starts again"
+        f"stopped after 0 of 4 pictures: finished pictures are in {output}, their rows in "
+        "results.csv.part; the same command starts over"
     )
     assert sorted(path.name for path in output.iterdir()) == [
         "results.csv.part",
@@ -122,7 +119,7 @@ def test_stopped_run_keeps_rows_under_another_name_and_says_so(
 
 def test_pictures_never_take_each_others_names(tmp_path):
     names = ["a.bmp", "a.bmp.png", "a.bmp_.png", "a.jpg", "b.tiff"]
-    targets = picture_folder._targets([tmp_path / name for name in names], tmp_path, tmp_path / "o")
+    targets = output_folder._targets([tmp_path / name for name in names], tmp_path, tmp_path / "o")
     assert [targets[tmp_path / name].name for name in names] == [
         "a.bmp__.png",
         "a.bmp.png",
@@ -136,6 +133,8 @@ def test_cropped_pictures_are_resized_by_the_filter_of_the_weights(tmp_path):
     chip = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "chip.png"), chip)
     for resize, flag in (("linear", cv2.INTER_LINEAR), ("area", cv2.INTER_AREA)):
-        said = weights.Description(WideResNet(32), resize=resize)
-        _, (cut,), _ = picture_folder._Examine(faces.Cut.of(said), True)(tmp_path / "chip.png")
+        description = weights.Description(WideResNet(32), resize=resize)
+        recipe = Recipe(None, description, faces.Cut.of(description), cropped=True)
+        output_folder._prepare(recipe)
+        _, (cut,), _ = output_folder._examine(tmp_path / "chip.png")
         np.testing.assert_array_equal(cut, cv2.resize(chip, (32, 32), interpolation=flag))

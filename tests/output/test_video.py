@@ -8,15 +8,16 @@ from age_gender.command_line import UserError
 from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame
-from age_gender.live.analyst import Analysis, Seen
+from age_gender.live.analyst import AnalysedFace, Analysis
 from age_gender.live.player import Shown
-from age_gender.output import video as recording
+from age_gender.output.video import open_recording
 
 
 def shown(number, time, fresh=True, size=(48, 64)):
     frame = Frame(f"frame {number}", np.full((*size, 3), 9 * number, np.uint8), number, time)
-    seen = [Seen(3, Face(5, 6, 20, 20, 1.5), Estimate(30.0, 0.9), Estimate(28.0, 0.9))]
-    return Shown(frame, seen, Analysis(frame, seen) if fresh else None, None)
+    face = Face(5, 6, 20, 20, 1.5)
+    faces = [AnalysedFace(3, face, Estimate(30.0, 0.9), Estimate(28.0, 0.9))]
+    return Shown(frame, faces, Analysis(frame, faces) if fresh else None, None)
 
 
 def pictures_of(path):
@@ -28,7 +29,7 @@ def pictures_of(path):
 
 
 def test_video_and_tables_have_frame_time_and_identity(tmp_path, capsys):
-    with recording.open_recording(tmp_path / "out", 10.0) as record:
+    with open_recording(tmp_path / "out", 10.0) as record:
         for number in range(1, 6):
             each = shown(number, 100 + number / 10, fresh=number != 2)
             record.add(each, each.frame.image)
@@ -41,7 +42,7 @@ def test_video_and_tables_have_frame_time_and_identity(tmp_path, capsys):
     assert [(row["frame"], row["time"], row["identity"], row["age"]) for row in rows] == [
         (str(n), str(time), "3", "30.0") for n, time in ((1, 0.0), (3, 0.2), (4, 0.3), (5, 0.4))
     ]
-    assert record.counts == {"frames": 5, "analysed": 4, "faces": 1}
+    assert str(record) == "5 frames, 4 analysed, 1 face"
     assert capsys.readouterr().out.splitlines()[0].startswith("frame 1  face 3  box 5 6 20 20")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "results.csv",
@@ -51,7 +52,7 @@ def test_video_and_tables_have_frame_time_and_identity(tmp_path, capsys):
 
 
 def test_uneven_frames_of_a_camera_last_as_long_as_they_took(tmp_path):
-    with recording.open_recording(tmp_path, 30.0, steady=False) as record:
+    with open_recording(tmp_path, 30.0, steady=False) as record:
         for number, time in enumerate((0.0, 0.01, 0.02, 0.5, 1.0), 1):
             each = shown(number, 100 + time)
             record.add(each, each.frame.image)
@@ -59,7 +60,7 @@ def test_uneven_frames_of_a_camera_last_as_long_as_they_took(tmp_path):
 
 
 def test_pictures_of_other_and_odd_sizes_fit(tmp_path):
-    with recording.open_recording(tmp_path, 30.0) as record:
+    with open_recording(tmp_path, 30.0) as record:
         for number, size in enumerate(((49, 65), (80, 64), (49, 65)), 1):
             each = shown(number, float(number), size=size)
             record.add(each, each.frame.image)
@@ -68,7 +69,7 @@ def test_pictures_of_other_and_odd_sizes_fit(tmp_path):
 
 
 def test_nothing_is_left_where_no_frame_came(tmp_path):
-    with pytest.raises(UserError, match="it ended before the network saw a frame"):
-        with recording.open_recording(tmp_path / "out", 30.0):
+    with pytest.raises(UserError, match="it ended before the network analysed a frame"):
+        with open_recording(tmp_path / "out", 30.0):
             pass
     assert list((tmp_path / "out").iterdir()) == []
