@@ -10,6 +10,7 @@ from string import Template
 
 import pytest
 
+from age_gender.training.options import OLD_NAMES
 from helpers import ROOT
 
 FOLDERS = (".", "docs", "benchmarks", "pretrained_models", "appa-real")
@@ -84,7 +85,9 @@ def test_command_and_its_options_exist(name, line):
 
 
 def options_exist(script, arguments):
+    old_names = {old: name for name, old in OLD_NAMES.items()}  # in the command of shipped weights
     for option in re.findall(r"(?<!\S)--\w+", " ".join(arguments)):
+        option = old_names.get(option, option)
         assert re.search(rf"{option}\b", help_of(*script)), f"{script} has no {option}"
     help_of(*script)
 

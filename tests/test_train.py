@@ -27,9 +27,9 @@ def database(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def described(database):
-    """Descriptors of its faces: the age in every number, as its brightness is."""
-    path = database.with_name("descriptors.npz")
+def embedded(database):
+    """Embeddings of its faces: the age in every number, as in the brightness."""
+    path = database.with_name("embeddings.npz")
     faces = FaceDatabase(database)
     digests = np.frombuffer(b"".join(faces.digests()), np.uint8).reshape(-1, 32)
     numbers = np.random.default_rng(0).normal(0, 0.1, (len(digests), 128))
@@ -141,11 +141,11 @@ def digest_of(folder):
 
 @pytest.mark.long
 def test_killed_run_is_resumed_to_the_same_weights_as_one_that_was_not(
-    database, described, tmp_path, capsys
+    database, embedded, tmp_path, capsys
 ):
-    """In the middle of an epoch, with augmentation, an average, descriptors, several workers."""
+    """In the middle of an epoch, with augmentation, an average, embeddings, several workers."""
     options = ["--nb_epochs", "3", "--aug", "--ema", "0.9", "--workers", "4", "--lr", "0.02"]
-    options += ["--descriptors", str(described)]
+    options += ["--embeddings", str(embedded)]
     train.main(tiny(database, tmp_path / "whole", *options))
     command = [sys.executable, ROOT / "train.py"]
     command += tiny(database, tmp_path / "killed", *options)
@@ -174,7 +174,7 @@ def test_killed_run_is_resumed_to_the_same_weights_as_one_that_was_not(
     ]
     pandas.testing.assert_frame_equal(*histories)
     assert len(histories[0]) == 3
-    # descriptors are learnt, but neither validated nor kept
+    # embeddings are learnt, but neither validated nor kept
     learnt, validated = (histories[0][f"{part}pred_embedding_loss"] for part in ("", "val_"))
     assert learnt.iloc[-1] < learnt[0] and (validated == 0).all()
     kept, _ = weights.read(max((tmp_path / "killed").glob("*.hdf5")))

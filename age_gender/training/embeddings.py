@@ -1,11 +1,13 @@
-"""Descriptors of a database's faces, from which `train.py --descriptors` lets the network learn.
+"""dlib's embeddings of a database's faces, for ``train.py --embeddings``.
 
     python3 -m age_gender.training.embeddings --input data/utkface.mat --pictures UTKFace
 
-A descriptor is the 128 numbers by which dlib's face recognition network, trained on three million
-pictures, tells people apart. They say much about sex and something about age, and unlike labels
-they are never wrong by a slip of the hand. The picture files are needed because the network wants
-150 pixels.
+An embedding is the 128 numbers by which dlib's face recognition network, trained on three million
+pictures, tells people apart. They contain much about gender and something about age, without the
+errors of labels. The picture files are needed because the network takes 150 pixels.
+
+NumPy, OpenCV and dlib are imported where they are used, because this module is a command too: its
+help must not wait for them.
 """
 
 from pathlib import Path
@@ -19,7 +21,7 @@ BATCH = 16
 
 
 def get_args(argv=None):
-    parser = Parser(description="Describe the faces of a database, for train.py --descriptors.")
+    parser = Parser(description="Compute embeddings of a database's faces for train.py.")
     parser.add_argument(
         "--input", "-i", type=Path, required=True, help="database (.mat) of aligned faces"
     )
@@ -30,14 +32,17 @@ def get_args(argv=None):
         "--output",
         "-o",
         type=Path,
-        help="file to write (default: the database's name with _descriptors.npz)",
+        help="file to write (default: the database's name with _embeddings.npz)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     return parser.parse_args(argv)
 
 
 def chip_of(picture):
-    """An aligned chip as UTKFace has them, (S, S, 3) BGR, as dlib's recognition network wants it.
+    """Convert an aligned chip as UTKFace has them to the chip of dlib's recognition network.
+
+    Args:
+        picture: (S, S, 3) uint8 BGR.
 
     Returns:
         (150, 150, 3) uint8 RGB.
@@ -53,13 +58,13 @@ def chip_of(picture):
     return cv2.cvtColor(chip, cv2.COLOR_BGR2RGB)
 
 
-class _Describer:
-    """Describes batches of picture files, in a process of its own."""
+class _Embedder:
+    """Computes embeddings of batches of picture files, in a process of its own."""
 
     network = None
 
     @classmethod
-    def describe(cls, paths):
+    def embed(cls, paths):
         """(N, 128) float32 of N paths; zeros where a picture cannot be read."""
         import numpy as np
 
@@ -67,18 +72,18 @@ class _Describer:
 
         if cls.network is None:
             cls.network = faces.Embedder()
-        described, chips = np.zeros((len(paths), LENGTH), np.float32), {}
-        for place, path in enumerate(paths):
+        embeddings, chips = np.zeros((len(paths), LENGTH), np.float32), {}
+        for row, path in enumerate(paths):
             try:
-                chips[place] = chip_of(frames.read_picture(path))
+                chips[row] = chip_of(frames.read_picture(path))
             except frames.UnreadablePicture:
                 continue
         if chips:
-            described[[*chips]] = cls.network.of_chips([*chips.values()])
-        return described
+            embeddings[[*chips]] = cls.network.of_chips([*chips.values()])
+        return embeddings
 
 
-def describe(paths):
+def embed(paths):
     """(N, 128) float32 of N picture files of aligned faces; zeros where one cannot be read."""
     import numpy as np
 
@@ -86,51 +91,49 @@ def describe(paths):
 
     batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
     with processes.pool() as pool:
-        found = pool.map(_Describer.describe, batches)
+        found = pool.map(_Embedder.embed, batches)
         return np.concatenate([*progress(found, len(batches), "batches")])
 
 
 def standardised(path, digests):
-    """The descriptors of faces as targets: of each number mean 0 and standard deviation 1.
+    """The embeddings of faces as targets: each number with mean 0 and standard deviation 1.
 
     Args:
         path: the file.
         digests: N digests, SHA-256 of the faces' picture files.
 
     Returns:
-        (N, 128) float16; zeros where the file does not describe a face.
+        (N, 128) float16; zeros where the file has no embedding of a face.
 
-    Raises `UserError` where it is no such file, or describes none of them.
+    Raises `UserError` if it is not such a file, or has none of these faces.
     """
     import numpy as np
 
     try:
         with np.load(path) as file:
-            known, described = file["sha256"], file["descriptors"].astype(np.float32)
-        if known.shape != (len(described), 32) or described.shape[1:] != (LENGTH,):
+            known, embeddings = file["sha256"], file["descriptors"].astype(np.float32)
+        if known.shape != (len(embeddings), 32) or embeddings.shape[1:] != (LENGTH,):
             raise ValueError
     except FileNotFoundError:
         raise
-    except Exception as error:
+    except Exception as error:  # NumPy raises exceptions of many kinds
         raise UserError(
-            f"--descriptors {path} is not a file of descriptors: descriptors.py makes it"
+            f"{path} is not a file of embeddings: make one with "
+            "python3 -m age_gender.training.embeddings"
         ) from error
-    row_of = {digest.tobytes(): row for row, digest in enumerate(known) if described[row].any()}
+    row_of = {digest.tobytes(): row for row, digest in enumerate(known) if embeddings[row].any()}
     rows = np.array([row_of.get(digest, -1) for digest in digests])
     if (rows < 0).all():
-        raise UserError(
-            f"--descriptors {path} describes none of these faces: descriptors.py makes it of the "
-            "database"
-        )
-    used = described[[*row_of.values()]]
-    numbers = (described - used.mean(0)) / used.std(0)
+        raise UserError(f"{path} has no embedding of these faces: make one of their database")
+    used = embeddings[[*row_of.values()]]
+    numbers = (embeddings - used.mean(0)) / used.std(0)
     numbers = np.concatenate([numbers, np.zeros((1, LENGTH), np.float32)])
     return numbers[rows].astype(np.float16)
 
 
 def main(argv=None):
     args = get_args(argv)
-    output = args.output or args.input.with_name(f"{args.input.stem}_descriptors.npz")
+    output = args.output or args.input.with_name(f"{args.input.stem}_embeddings.npz")
     if output.exists() and not args.overwrite:
         raise UserError(f"{output} exists: --overwrite replaces it, --output names another")
     if not output.parent.is_dir():
@@ -141,18 +144,18 @@ def main(argv=None):
 
     database = FaceDatabase(args.input)
     if database.crop != "aligned":
-        raise UserError(f"{args.input} holds faces cut by their box: only aligned ones will do")
+        raise UserError(f"{args.input} holds faces cut with a margin: aligned ones are needed")
     paths = [args.pictures / source for source in database.sources()]
     if not any(path.is_file() for path in paths[:BATCH]):
         raise UserError(f"{paths[0]} does not exist: give the folder that {args.input} is made of")
-    described = describe(paths)
-    missing = int((~described.any(1)).sum())
+    embeddings = embed(paths)
+    missing = int((~embeddings.any(1)).sum())
     if missing:
-        log(f"{missing} of {len(paths)} pictures are missing or damaged: they have no descriptor")
+        log(f"{missing} of {len(paths)} pictures are missing or damaged: they have no embedding")
     digests = np.frombuffer(b"".join(database.digests()), np.uint8).reshape(-1, 32)
     with atomic_write(output) as partial, open(partial, "wb") as file:
-        np.savez(file, sha256=digests, descriptors=described.astype(np.float16))
-    result(f"descriptors {output}")
+        np.savez(file, sha256=digests, descriptors=embeddings.astype(np.float16))
+    result(f"embeddings {output}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What training makes small, and the figures of it that people read.
+"""Losses and metrics for training.
 
-A face without a known gender, or without a descriptor, has zeros as its target: it counts nowhere.
+A face of unknown gender, or without an embedding, has zeros as its target: it counts nowhere.
 """
 
 import keras
@@ -17,7 +17,7 @@ def age_error(y_true, y_pred):
 
 
 class AgeLoss(keras.losses.Loss):
-    """Cross-entropy of the age, and with it ``weight`` times the error of the expected age.
+    """Cross-entropy of the age plus ``weight`` times the error of the expected age.
 
     Gao et al., "Age Estimation Using Expectation of Label Distribution Learning", IJCAI 2018.
     """
@@ -31,14 +31,14 @@ class AgeLoss(keras.losses.Loss):
         return loss + self.weight * age_error(y_true, y_pred) if self.weight else loss
 
 
-class DescriptorLoss(keras.losses.Loss):
-    """``weight`` times the mean squared error of standardised descriptors.
+class EmbeddingLoss(keras.losses.Loss):
+    """``weight`` times the mean squared error of standardised embeddings.
 
-    Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, here of a network that
-    was taught something else: Romero et al., "FitNets", ICLR 2015.
+    Distillation (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015) of features
+    (Romero et al., "FitNets", ICLR 2015) of a network trained for another task.
     """
 
-    def __init__(self, weight=1.0, name="descriptor_loss"):
+    def __init__(self, weight=1.0, name="embedding_loss"):
         super().__init__(name=name)
         self.weight = weight
 
@@ -55,7 +55,7 @@ class AgeError(keras.metrics.MeanMetricWrapper):
 
 
 class GenderAccuracy(keras.metrics.Metric):
-    """Share of the faces of known gender whose gender is right."""
+    """Accuracy over the faces of known gender."""
 
     def __init__(self, name="accuracy"):
         super().__init__(name=name)

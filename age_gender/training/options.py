@@ -8,6 +8,7 @@ from age_gender.command_line import Parser, number_between
 from wide_resnet import DEPTH, POOLS, WIDTH, WideResNet
 
 PRESET = {"shift": 0.1, "flip": True, "erase": 0.5, "mixup": 0.2}  # --aug
+OLD_NAMES = {"--embeddings": "--descriptors", "--embedding_weight": "--descriptor_weight"}
 
 
 def _fold(text):
@@ -25,7 +26,7 @@ def network_of(args, image_size):
 
 def get_args(argv=None):
     parser = Parser(
-        description="Train the age and gender network on a face database.",
+        description="Train the age and gender network on labelled faces.",
     )
     parser.add_argument(
         "--input",
@@ -33,7 +34,7 @@ def get_args(argv=None):
         type=Path,
         nargs="+",
         required=True,
-        help="databases (.mat), folders of UTKFace's chips, APPA-REAL's folder; one or several",
+        help="one or several: databases (.mat), folders of UTKFace's chips, APPA-REAL's folder",
     )
     parser.add_argument(
         "--output_path",
@@ -42,19 +43,22 @@ def get_args(argv=None):
         help="folder for weights and history, relative to this script (installed: to this folder)",
     )
     parser.add_argument(
-        "--weight_file", help="start from these weights, as far as they fit, not from random ones"
+        "--weight_file", help="weights to start from, as far as they fit, instead of random numbers"
     )
     folders = parser.add_argument_group("folders of pictures")
     folders.add_argument(
         "--img_size",
         type=number_between(8, 1024, int),
-        help="side of their faces in pixels; that of the databases beside them, else 64",
+        help="side of the faces in pixels; by default that of the databases beside them, else 64",
     )
     folders.add_argument(
-        "--age_label", choices=("apparent", "real"), default="apparent", help="of APPA-REAL"
+        "--age_label",
+        choices=("apparent", "real"),
+        default="apparent",
+        help="which age of APPA-REAL",
     )
     folders.add_argument(
-        "--ignore_list", type=Path, help="file that names pictures of APPA-REAL to leave out"
+        "--ignore_list", type=Path, help="file with the names of APPA-REAL's pictures to leave out"
     )
     network = parser.add_argument_group("network")
     network.add_argument(
@@ -66,9 +70,7 @@ def get_args(argv=None):
     network.add_argument(
         "--stem", type=int, choices=(1, 2), default=1, help="stride of the first convolution"
     )
-    network.add_argument(
-        "--pool", choices=POOLS, default="local", help="averages that the heads see"
-    )
+    network.add_argument("--pool", choices=POOLS, default="local", help="pooling before the heads")
     training = parser.add_argument_group("training")
     inf = float("inf")
     training.add_argument(
@@ -83,78 +85,79 @@ def get_args(argv=None):
         "--schedule",
         choices=("step", "cosine"),
         default="step",
-        help="learning rate: a fifth in each quarter of the epochs, or a cosine to zero",
+        help="learning rate: a fifth after each quarter of the epochs, or a cosine to zero",
     )
     training.add_argument(
         "--warmup",
         type=number_between(0, inf),
         default=1.0,
-        help="epochs in which the learning rate rises from zero; the original has 0",
+        help="epochs over which the learning rate rises from zero; the original has 0",
     )
     training.add_argument(
         "--label_smoothing_years",
         type=number_between(0, 50),
         default=0.0,
-        help="standard deviation of a Gaussian around the age as its target; 0 for one-hot",
+        help="standard deviation of Gaussian age targets; 0 for one-hot",
     )
     training.add_argument(
         "--age_error",
         type=number_between(0, 100),
         default=0.0,
-        help="add so many times the error of the expected age, in years, to the loss",
+        help="weight of the expected age's absolute error, in years, in the loss",
     )
-    training.add_argument(
-        "--descriptors",
-        type=Path,
-        help="file of descriptors.py, from which the network learns beside the labels",
-    )
-    training.add_argument(
-        "--descriptor_weight",
-        type=number_between(0, 1000),
-        default=1.0,
-        help="factor on the loss of these descriptors",
-    )
+    for name, kind, default, text in (
+        ("embeddings", Path, None, "file of age_gender.training.embeddings, to learn from too"),
+        ("embedding_weight", number_between(0, 1000), 1.0, "weight of the embeddings in the loss"),
+    ):
+        training.add_argument(f"--{name}", type=kind, default=default, help=text)
+        training.add_argument(
+            OLD_NAMES[f"--{name}"],
+            dest=name,
+            type=kind,
+            default=argparse.SUPPRESS,
+            help=argparse.SUPPRESS,
+        )
     training.add_argument(
         "--ema",
         type=number_between(0, 0.99999),
         default=0.0,
-        help="validate and keep a running average of the weights with this momentum, say 0.999",
+        help="momentum of a running average of the weights, say 0.999, which is validated and kept",
     )
     training.add_argument(
-        "--resume", action="store_true", help="go on with the run that was stopped in this folder"
+        "--resume", action="store_true", help="resume the run that was stopped in this folder"
     )
-    training.add_argument("--seed", type=number_between(0, 2**31, int), default=0, help="of draws")
     training.add_argument(
-        "--tensorboard", action="store_true", help="also write TensorBoard's logs there"
+        "--seed", type=number_between(0, 2**31, int), default=0, help="random seed"
     )
+    training.add_argument("--tensorboard", action="store_true", help="also write TensorBoard logs")
     speed = parser.add_argument_group("speed (auto: timed on this machine once, then cached)")
     speed.add_argument(
         "--engine",
         choices=("auto", "xla", "plain"),
         default="auto",
-        help="compile the steps with XLA, or not",
+        help="compile the steps with XLA, or use TensorFlow's own kernels",
     )
     speed.add_argument(
         "--precision",
         choices=("auto", "float32", "bfloat16"),
         default="auto",
-        help="of the activations; auto takes bfloat16 only where it is clearly faster",
+        help="of the activations; auto uses bfloat16 only where it is clearly faster",
     )
     speed.add_argument(
         "--steps_per_execution",
         type=number_between(1, 10000, int),
-        help="steps in one call of the graph; by default about a fifth of a second of them",
+        help="steps in one call of the graph; by default those of about a fifth of a second",
     )
     speed.add_argument(
-        "--workers", type=number_between(1, 64, int), default=1, help="threads that make batches"
+        "--workers", type=number_between(1, 64, int), default=1, help="threads that prepare batches"
     )
     several = parser.add_argument_group("several devices")
     several.add_argument(
         "--devices",
         type=lambda text: text if text == "all" else number_between(1, 1024, int)(text),
         default=1,
-        help="GPUs of each machine that share every batch, or all; without a GPU, parts of the "
-        "processor",
+        help="number of GPUs of each machine that share every batch, or all; without a GPU, parts "
+        "of the processor",
     )
     several.add_argument(
         "--hosts",
@@ -168,13 +171,15 @@ def get_args(argv=None):
         type=number_between(0, 1023, int),
         help="which of --hosts this machine is, from 0",
     )
-    part = parser.add_argument_group("split (the same seed gives the same parts anywhere)")
+    part = parser.add_argument_group("split (it depends on the pictures and the seed alone)")
     for name, default, text in (
-        ("validation_split", 0.1, "part of the pictures that is kept for validation"),
-        ("test_split", 0.0, "part of the pictures that is kept for a later test"),
+        ("validation_split", 0.1, "share of the pictures for validation"),
+        ("test_split", 0.0, "share of the pictures kept for a later test"),
     ):
         part.add_argument(f"--{name}", type=number_between(0, 0.9), default=default, help=text)
-    part.add_argument("--split_seed", type=number_between(0, 2**31, int), default=0, help="of it")
+    part.add_argument(
+        "--split_seed", type=number_between(0, 2**31, int), default=0, help="seed of the split"
+    )
     part.add_argument(
         "--fold",
         type=_fold,
@@ -185,7 +190,7 @@ def get_args(argv=None):
     change.add_argument(
         "--aug",
         action="store_true",
-        help="shift 0.1, flip, erase 0.5 and mixup 0.2, where the options below do not say else",
+        help="shift 0.1, flip, erase 0.5 and mixup 0.2, unless the options below override them",
     )
     for name, high, text in (
         ("shift", 0.5, "largest shift, in parts of the size"),
@@ -216,5 +221,5 @@ def get_args(argv=None):
     if args.hosts and not all(re.fullmatch(r".+:\d+", host) for host in args.hosts):
         parser.error("argument --hosts: must be host1:port,host2:port")
     if args.host_number not in (range(len(args.hosts)) if args.hosts else (None,)):
-        parser.error("argument --host_number: must be the place in --hosts, from 0")
+        parser.error("argument --host_number: must be the position in --hosts, from 0")
     return args

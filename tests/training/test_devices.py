@@ -115,11 +115,11 @@ def assert_moved_alike(folder, other, begun, tolerance):
     [
         (["--devices", "0"], "argument --devices: must be a whole number from 1 to 1024, "),
         (["--hosts", "a,b:1"], "argument --hosts: must be host1:port,host2:port"),
-        (["--hosts", "a:1,b:1"], "argument --host_number: must be the place in --hosts, from 0"),
-        (["--host_number", "0"], "argument --host_number: must be the place in --hosts, from 0"),
+        (["--hosts", "a:1,b:1"], "argument --host_number: must be the position in --hosts, from 0"),
+        (["--host_number", "0"], "argument --host_number: must be the position in --hosts, from 0"),
         (
             ["--hosts", "a:1,b:1", "--host_number", "2"],
-            "argument --host_number: must be the place in --hosts, from 0",
+            "argument --host_number: must be the position in --hosts, from 0",
         ),
     ],
 )

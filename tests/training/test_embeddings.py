@@ -5,19 +5,19 @@ import pytest
 
 from age_gender import faces
 from age_gender.command_line import UserError
-from age_gender.training import embeddings as descriptors
+from age_gender.training import embeddings
 from helpers.pictures import write_chips, write_database
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A folder of chips, their database, and the file of their descriptors; one chip is gone."""
-    folder = tmp_path_factory.mktemp("descriptors")
+    """A folder of chips, their database, and the file of their embeddings; one chip is gone."""
+    folder = tmp_path_factory.mktemp("embeddings")
     chips = write_chips(folder / "UTKFace", 20)
     database = write_database(folder / "utk.mat", chips)
     sorted(chips.iterdir())[7].unlink()
-    descriptors.main(["-i", str(database), "--pictures", str(chips)])
-    return chips, database, folder / "utk_descriptors.npz"
+    embeddings.main(["-i", str(database), "--pictures", str(chips)])
+    return chips, database, folder / "utk_embeddings.npz"
 
 
 def test_chip_is_the_one_that_dlib_cuts_for_its_network(astronaut):
@@ -26,8 +26,8 @@ def test_chip_is_the_one_that_dlib_cuts_for_its_network(astronaut):
     predictor = dlib.shape_predictor(faces._model("shape_predictor_5_face_landmarks.dat"))
     landmarks = predictor(rgb, face.rectangle())
     chip = dlib.get_face_chip(rgb, landmarks, size=200, padding=faces.PADDING)
-    expected = dlib.get_face_chip(rgb, landmarks, size=150, padding=descriptors.PADDING)
-    ours = descriptors.chip_of(chip[:, :, ::-1])
+    expected = dlib.get_face_chip(rgb, landmarks, size=150, padding=embeddings.PADDING)
+    ours = embeddings.chip_of(chip[:, :, ::-1])
     assert ours.shape == expected.shape
     assert np.abs(ours.astype(int) - expected)[5:-5, 5:-5].mean() < 3  # of 255
     embedder = faces.Embedder()
@@ -36,13 +36,13 @@ def test_chip_is_the_one_that_dlib_cuts_for_its_network(astronaut):
     assert np.linalg.norm(here - there) < 0.15  # 0.6 is where another person begins
 
 
-def test_file_describes_every_face_that_is_there(made, capsys):
+def test_file_has_an_embedding_of_every_face_that_is_there(made, capsys):
     chips, database, path = made
     with np.load(path) as file:
         described = file["descriptors"]
     assert described.shape == (20, 128)
     assert [*np.flatnonzero(~described.any(1))] == [7]
-    first = descriptors.chip_of(cv2.imread(str(min(chips.iterdir()))))
+    first = embeddings.chip_of(cv2.imread(str(min(chips.iterdir()))))
     (expected,) = faces.Embedder().of_chips([first])
     np.testing.assert_allclose(described[0], expected, atol=1e-3)
 
@@ -51,12 +51,12 @@ def test_targets_are_standardised_and_found_by_the_picture(made):
     from age_gender.data.database import FaceDatabase
 
     digests = FaceDatabase(made[1]).digests()
-    numbers = descriptors.standardised(made[2], digests)
+    numbers = embeddings.standardised(made[2], digests)
     known = np.delete(numbers, 7, 0).astype(float)
     np.testing.assert_allclose(known.mean(0), 0, atol=2e-3)
     np.testing.assert_allclose(known.std(0), 1, atol=2e-3)
     assert not numbers[7].any()
-    turned = descriptors.standardised(made[2], [*digests[::-1], b"unknown"])
+    turned = embeddings.standardised(made[2], [*digests[::-1], b"unknown"])
     np.testing.assert_array_equal(turned[:-1], numbers[::-1])
     assert not turned[-1].any()
 
@@ -70,9 +70,9 @@ def test_mistakes_are_one_line(made, tmp_path):
         ([*options, str(chips), "-o", str(tmp_path / "no" / "d.npz")], "no is not a folder: make"),
     ):
         with pytest.raises(UserError, match=message):
-            descriptors.main(arguments)
+            embeddings.main(arguments)
     (tmp_path / "torn.npz").write_bytes(path.read_bytes()[:200])
-    with pytest.raises(UserError, match="torn.npz is not a file of descriptors"):
-        descriptors.standardised(tmp_path / "torn.npz", [b""])
-    with pytest.raises(UserError, match="describes none of these faces"):
-        descriptors.standardised(path, [b"unknown"])
+    with pytest.raises(UserError, match="torn.npz is not a file of embeddings"):
+        embeddings.standardised(tmp_path / "torn.npz", [b""])
+    with pytest.raises(UserError, match="has no embedding of these faces"):
+        embeddings.standardised(path, [b"unknown"])

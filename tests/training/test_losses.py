@@ -26,10 +26,10 @@ def test_age_loss_adds_the_error_to_the_cross_entropy(weight):
     assert float(losses.AgeLoss(weight)(TRUTH, guess())) == pytest.approx(float(plain) + 6 * weight)
 
 
-def test_descriptor_loss_leaves_out_faces_without_one():
+def test_embedding_loss_leaves_out_faces_without_one():
     targets = np.array([[1, -1], [0, 0], [0, 2]], np.float32)
     guess = np.array([[0, 0], [5, 5], [1, 1]], np.float32)
-    loss = losses.DescriptorLoss(0.5)(targets, guess)
+    loss = losses.EmbeddingLoss(0.5)(targets, guess)
     assert float(loss) == pytest.approx(0.5 * (1 + 0 + 1) / 3)
 
 

@@ -2,11 +2,20 @@ from pathlib import Path
 
 import pytest
 
-from age_gender.training import options as train_options
+from age_gender.training.options import OLD_NAMES, get_args
+
+
+def test_embeddings_have_an_old_spelling_that_help_does_not_show(capsys):
+    for names in OLD_NAMES.items():
+        new, old = (get_args(["-i", "x.mat", name, "3"]).__dict__ for name in names)
+        assert new == old
+    with pytest.raises(SystemExit):
+        get_args(["--help"])
+    assert "descriptor" not in capsys.readouterr().out
 
 
 def test_defaults_are_the_originals():
-    args = train_options.get_args(["-i", "x.mat"])
+    args = get_args(["-i", "x.mat"])
     assert (args.batch_size, args.nb_epochs, args.lr, args.opt) == (32, 30, 0.1, "sgd")
     assert (args.depth, args.width, args.validation_split, args.aug) == (16, 8, 0.1, False)
     assert str(args.output_path) == "checkpoints"
@@ -31,11 +40,11 @@ def test_defaults_are_the_originals():
 )
 def test_wrong_option_is_one_line_that_names_it(capsys, arguments, message):
     with pytest.raises(SystemExit) as error:
-        train_options.get_args(["-i", "x.mat", *arguments])
+        get_args(["-i", "x.mat", *arguments])
     assert error.value.code == 2
     assert capsys.readouterr().err.splitlines()[-1].endswith(message)
 
 
 def test_several_inputs_are_taken():
-    args = train_options.get_args(["--input", "a.mat", "b", "--aug"])
+    args = get_args(["--input", "a.mat", "b", "--aug"])
     assert args.input == [Path("a.mat"), Path("b")] and args.aug
