@@ -6,22 +6,19 @@ Writes checkpoints/weights.NN-L.LL.hdf5 each time the validation loss falls, and
 checkpoints/history_DEPTH_WIDTH.h5, which plot_history.py draws.
 """
 
-import contextlib
-import dataclasses
-import os
-import shlex
 import sys
 
-from age_gender import autotune, installation
+from age_gender import installation
 from age_gender.command_line import UserError, log, option, quiet_start, run
+from age_gender.files import shown
 from age_gender.training import devices
 from age_gender.training.options import PRESET, get_args, network_of
-from wide_resnet import two_heads, with_embeddings
+from wide_resnet import two_heads
 
-# what changes nothing that is learned, and may be another when a run is gone on with
-PLACES = (
+# These options do not change what is learned, so that a resumed run may have others.
+NOT_COMPARED = (
     "input",
-    "descriptors",
+    "embeddings",
     "output_path",
     "resume",
     "workers",
@@ -32,37 +29,10 @@ PLACES = (
 )
 
 
-def describe(args, argv, faces, network):
-    """Metadata for the weight files, without the validation figures."""
-    import keras
-
-    from age_gender.weights import Description
-
-    return Description(
-        network,
-        crop=faces.crop,
-        margin=faces.margin,
-        resize=faces.resize,
-        data=faces.data,
-        terms=faces.terms,
-        split_seed=args.split_seed,
-        validation_split=args.validation_split,
-        test_split=args.test_split,
-        fold="{}/{}".format(*args.fold) if args.fold else None,
-        training=shlex.join(["train.py", *map(_without_folder, argv)]),
-        engine=f"Keras {keras.version()}, {keras.backend.backend()}, {args.engine}",
-        precision=args.precision,
-    )
-
-
-def _without_folder(argument):
-    return os.path.basename(argument.rstrip("/")) if os.path.isabs(argument) else argument
-
-
 def prepare(args, faces):
-    """The rows for training and for validation, and the network (not built yet).
+    """The rows for training and for validation, and the `WideResNet`.
 
-    Raises `UserError` where there are too few faces, or they do not fit the network.
+    Raises `UserError` if there are too few faces, or they do not fit the network.
     """
     training, validation, _ = faces.split(
         args.validation_split, args.test_split, args.split_seed, args.fold
@@ -80,153 +50,55 @@ def prepare(args, faces):
     return training, validation, network
 
 
-def batches_of(args, faces, training, validation, place):
-    """Batches of the two parts: the one shuffled and changed at random, the other as it is.
+def batches_of(args, faces, training, validation, group):
+    """Batches of the two parts: the one shuffled and augmented, the other as it is.
 
     Several devices get equal shares: up to as many pictures, less one, are not validated.
-    Descriptors are learnt from, but not validated: the validation loss is that of the labels.
+    Embeddings are learnt but not validated: the validation loss is that of the labels.
     """
+    # here, because the generator imports Keras, which has to wait for `devices.join`
     import numpy as np
 
-    from age_gender.training import embeddings as descriptors
     from age_gender.training.augmentation import Augmentation
+    from age_gender.training.embeddings import standardised
     from generator import FaceBatches
 
-    described = unknown = None
-    if args.descriptors:
-        described = descriptors.standardised(args.descriptors, faces.digests())
-        unknown = np.broadcast_to(np.float32(0), described.shape)
+    embeddings = unknown = None
+    if args.embeddings:
+        with option("--embeddings"):
+            embeddings = standardised(args.embeddings, faces.digests())
+        unknown = np.broadcast_to(np.float32(0), embeddings.shape)
     fields = Augmentation.__dataclass_fields__
-    chosen = (PRESET if args.aug else {}) | {k: v for k, v in vars(args).items() if k in fields}
+    changes = (PRESET if args.aug else {}) | {k: v for k, v in vars(args).items() if k in fields}
     batches = FaceBatches(
         faces,
         training,
         args.batch_size,
         training=True,
-        augmentation=Augmentation(**chosen),
+        augmentation=Augmentation(**changes),
         smoothing=args.label_smoothing_years,
-        embeddings=described,
+        embeddings=embeddings,
         seed=args.seed,
         workers=args.workers,
-        share=place.share,
+        share=group.share,
     )
-    held = validation[: place.whole(len(validation))]
+    validated = validation[: group.whole(len(validation))]
     return batches, FaceBatches(
-        faces, held, place.whole(256), share=place.share, embeddings=unknown
+        faces, validated, group.whole(256), share=group.share, embeddings=unknown
     )
 
 
-def compiled(args, network, epoch_steps, way):
-    """A new model of the network with its optimizer, losses and the figures that people read.
-
-    Args:
-        args: the options.
-        network: `WideResNet`.
-        epoch_steps: steps in an epoch.
-        way: `autotune.Way`.
-    """
-    import keras
-
-    from age_gender.training.callbacks import LearningRate
-    from age_gender.training.embeddings import LENGTH
-    from age_gender.training.losses import AgeError, AgeLoss, DescriptorLoss, GenderAccuracy
-
-    rate = LearningRate(args.lr, args.nb_epochs, epoch_steps, args.schedule, args.warmup)
-    average = {"use_ema": True, "ema_momentum": args.ema} if args.ema else {}
-    if args.opt == "adam":
-        optimizer = keras.optimizers.Adam(rate, **average)
-    else:
-        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **average)
-    model = network.in_precision(way.precision, synchronized=devices.mirrored())
-    losses = ["categorical_crossentropy", AgeLoss(args.age_error)]
-    metrics = [[GenderAccuracy()], ["accuracy", AgeError()]]
-    if args.descriptors:
-        model = with_embeddings(model, LENGTH)
-        losses.append(DescriptorLoss(args.descriptor_weight))
-        metrics.append([])
-    model.compile(
-        optimizer,
-        loss=losses,
-        metrics=metrics,
-        jit_compile=way.engine == "xla",
-        steps_per_execution=way.steps_per_execution,
-    )
-    return model
-
-
-def choose_way(args, network, batches, found, place):
-    """Set the options on speed to what they come to; a resumed run keeps those that it had.
-
-    On several devices nothing is timed: hosts might come to differ.
-    """
-    if place.count > 1:
-        way = autotune.Way(
-            place.engine(args.engine),
-            args.precision.replace("auto", "float32"),
-            args.steps_per_execution or 1,
-        )
-    elif found:
-        had = found[0]["settings"]
-        way = autotune.Way(had["engine"], had["precision"], int(had["steps_per_execution"]))
-    else:
-        way = autotune.choose(
-            args.engine,
-            args.precision,
-            network,
-            args.batch_size,
-            lambda way: compiled(args, network, len(batches), way),
-            batches,
-        )
-        if args.steps_per_execution:
-            way = dataclasses.replace(way, steps_per_execution=args.steps_per_execution)
-    for name, value in vars(way).items():
-        setattr(args, name, value)
-    return way
-
-
-def unfinished(path, resume):
-    """Whether to go on with the run whose state is at ``path``; `UserError` where it is unclear."""
+def is_resumed(path, resume):
+    """Whether to resume the run whose state is at ``path``; `UserError` if that is unclear."""
     if path is None:
         return resume
     if resume and not path.is_file():
         raise UserError(f"--resume: there is no unfinished run ({path} does not exist)")
     if path.is_file() and not resume:
         raise UserError(
-            f"{path} is an unfinished run: add --resume to go on with it, or remove it to start "
-            "afresh"
+            f"{path} is an unfinished run: add --resume to resume it, or remove it to start afresh"
         )
     return resume
-
-
-def fit(model, batches, held, epochs, followers, state):
-    """Train from ``batches.epoch`` on; the state is kept after all that others do with an epoch."""
-    import keras
-
-    from age_gender.training.callbacks import ValidateAverage
-
-    def next_epoch(epoch, logs):
-        batches.epoch = epoch + 1
-
-    next_batches = keras.callbacks.LambdaCallback(on_epoch_end=next_epoch)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            model.fit(
-                batches,
-                validation_data=held,
-                epochs=epochs,
-                initial_epoch=batches.epoch,
-                shuffle=False,
-                verbose="auto" if sys.stderr.isatty() else 2,
-                callbacks=[ValidateAverage(), *followers, next_batches, state],
-            )
-    except KeyboardInterrupt:
-        where = f"stopped in epoch {batches.epoch + 1} of {epochs}"
-        if state.path is None:
-            raise KeyboardInterrupt(where) from None
-        how = "with --resume goes on" if state.path.exists() else "starts afresh"
-        raise KeyboardInterrupt(
-            f"{where}: what there is lies in {state.path.parent}; the same command {how}"
-        ) from None
 
 
 @devices.exit_together
@@ -241,24 +113,30 @@ def main(argv=None):
     name = f"{args.depth}_{args.width}"
     first = not args.host_number  # the host that writes the files
     state_path = folder / f"state_{name}.npz" if first else None
-    resume = unfinished(state_path, args.resume)
-    start = weights.read(weights.find(args.weight_file)) if args.weight_file else None
+    resumed = is_resumed(state_path, args.resume)
+    with option("--weight_file"):
+        start = weights.read(weights.find(args.weight_file)) if args.weight_file else None
     with option("--ignore_list"):
         ignored = appa_real.read_names(args.ignore_list) if args.ignore_list else ()
-    faces = open_faces(args.input, folder, args.img_size, args.age_label, ignored)
+    with option("--input"):
+        faces = open_faces(args.input, folder, args.img_size, args.age_label, ignored)
     training, validation, network = prepare(args, faces)
     folder.mkdir(parents=True, exist_ok=True)
 
-    place = devices.join(args.devices, args.hosts, args.host_number, args.batch_size)
-    with quiet_start():
+    with option("--hosts" if args.hosts else "--devices"):
+        group = devices.join(args.devices, args.hosts, args.host_number, args.batch_size)
+    with quiet_start():  # Keras computes on the devices that it is imported after
         import keras
     from age_gender.training import callbacks
+    from age_gender.training.fitting import choose_way, compiled, fit
+    from age_gender.training.record import Record, best_weights, describe
+    from age_gender.training.state import State, read_state
 
-    content = state_path.read_bytes() if resume and first else b""
-    content = devices.broadcast(content, place)
-    found = callbacks.read_state(state_path, content) if resume else None
-    batches, held = batches_of(args, faces, training, validation, place)
-    way = choose_way(args, network, batches, found, place)
+    content = state_path.read_bytes() if resumed and first else b""
+    content = devices.broadcast(content, group)
+    saved = read_state(state_path, content) if resumed else None
+    batches, validation_batches = batches_of(args, faces, training, validation, group)
+    way = choose_way(args, network, batches, saved and saved[0]["settings"], group)
     with quiet_start():  # on JAX, this alone would import TensorFlow
         keras.utils.set_random_seed(args.seed)
     model = compiled(args, network, len(batches), way)
@@ -267,27 +145,36 @@ def main(argv=None):
         f"{len(validation)} for validation"
     )
     if start:
-        log(weights.load_into(two_heads(model), *start, network))
+        with option("--weight_file"):
+            log(weights.load_into(two_heads(model), *start, network))
+    options = vars(args) | vars(way)
+    settings = {key: str(value) for key, value in options.items() if key not in NOT_COMPARED}
+    settings["pictures"] = len(training)
+    devices.agree(settings, group)
+    description = describe(args, argv, faces, network, way)
     watch = callbacks.Watch(begun=start is not None)
     history = callbacks.History(folder / f"history_{name}.h5" if first else None)
-    kept = callbacks.Checkpoints(folder if first else None, describe(args, argv, faces, network))
-    settings = {k: str(v) for k, v in vars(args).items() if k not in PLACES}
-    settings["pictures"] = len(training)
-    devices.agree(settings, place)
-    record = callbacks.Record(folder / f"run_{name}.json", settings, argv, args.batch_size)
-    state = callbacks.State(state_path, settings, kept, history, watch)
-    if found:
-        batches.epoch = state.restore(model, *found)
-        log(f"going on after epoch {batches.epoch} of {args.nb_epochs}")
-    logs = [callbacks.tensorboard(folder / f"logs_{name}")] if args.tensorboard else []
-    followers = [watch, history, kept, *([record, *logs] if first else [])]
-    fit(model, batches, held, args.nb_epochs, followers, state)
-    devices.agree_on_weights(model, place)
+    checkpoints = callbacks.Checkpoints(folder if first else None, description)
+    record = Record(folder / f"run_{name}.json", settings, argv, args.batch_size)
+    state = State(state_path, settings, checkpoints, history, watch)
+    if saved:
+        with option("--resume"):
+            batches.epoch = state.restore(model, *saved)
+        log(f"resuming after epoch {batches.epoch} of {args.nb_epochs}")
+    others = [watch, history, checkpoints, *([record] if first else [])]
+    if first and args.tensorboard:
+        with option("--tensorboard"):
+            others.append(callbacks.tensorboard(folder / f"logs_{name}"))
+    with option("--lr"):
+        fit(model, batches, validation_batches, args.nb_epochs, others, state)
+    devices.agree_on_weights(model, group)
     if not first:
         return
     state_path.unlink()
     log(record.summary())
-    print(f"history {os.path.relpath(history.path)}")
+    if checkpoints.path:
+        print(best_weights(checkpoints.path))
+    print(f"history {shown(history.path)}")
 
 
 if __name__ == "__main__":

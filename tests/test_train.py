@@ -44,7 +44,7 @@ def tiny(database, output, *more):
     return ["-i", str(database), "--output_path", str(output), *small, *more]
 
 
-def test_run_leaves_weights_and_history_that_describe_it(database, tmp_path):
+def test_run_leaves_weights_and_history_that_describe_it(database, tmp_path, capsys):
     arguments = tiny(database, tmp_path, "--nb_epochs", "3", "--validation_split", "0.2", "--aug")
     train.main([*arguments, "--tensorboard"])
     history = pandas.read_hdf(tmp_path / "history_10_1.h5", "history")
@@ -73,6 +73,13 @@ def test_run_leaves_weights_and_history_that_describe_it(database, tmp_path):
     assert run["settings"]["engine"] == "plain" and run["settings"]["nb_epochs"] == "3"
     assert run["pictures a second"] > 0 and 100 < run["peak memory, MB"] < 20000
     assert list((tmp_path / "logs_10_1" / "train").iterdir())
+    weights_line, history_line = capsys.readouterr().out.splitlines()
+    assert weights_line == (
+        f"weights {os.path.relpath(last)}  validation loss {description.val_loss:.2f}, age MAE "
+        f"{description.val_age_mae:.2f} years, gender accuracy "
+        f"{100 * description.val_gender_accuracy:.1f} percent"
+    )
+    assert history_line == f"history {os.path.relpath(tmp_path)}/history_10_1.h5"
 
 
 def test_folders_and_other_weights_are_trained_on_in_low_precision(tmp_path, tiny_weights, capsys):
@@ -122,8 +129,8 @@ def test_run_that_diverges_is_an_error_and_writes_no_weights(database, tmp_path)
     with pytest.raises(UserError) as error:
         train.main([*tiny(database, tmp_path, "--nb_epochs", "1"), "--lr", "1e30"])
     assert re.fullmatch(
-        r"the loss is no longer a number, in epoch 1 at the learning rate [\de+]+: try a tenth of "
-        r"it \(--lr\) or a longer --warmup",
+        r"--lr: the loss became NaN or infinite, in epoch 1 at the learning rate [\de+]+: try a "
+        r"tenth of it, or a longer warm-up",
         str(error.value),
     )
     assert not list(tmp_path.glob("*.hdf5"))
@@ -162,10 +169,10 @@ def test_killed_run_is_resumed_to_the_same_weights_as_one_that_was_not(
     with pytest.raises(UserError) as error:
         train.main(tiny(database, tmp_path / "killed", *options))
     assert str(error.value) == (
-        f"{state} is an unfinished run: add --resume to go on with it, or remove it to start afresh"
+        f"{state} is an unfinished run: add --resume to resume it, or remove it to start afresh"
     )
     train.main([*tiny(database, tmp_path / "killed", *options), "--resume"])
-    assert "going on after epoch 1 of 3" in capsys.readouterr().err
+    assert "resuming after epoch 1 of 3" in capsys.readouterr().err
     assert not state.exists()
     assert digest_of(tmp_path / "killed") == digest_of(tmp_path / "whole")
     histories = [
@@ -214,8 +221,8 @@ def test_ctrl_c_ends_in_one_line_and_keeps_what_there_is(database, tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in said
     assert re.fullmatch(
-        rf"train.py: stopped in epoch \d+ of 500: what there is lies in {tmp_path}; the same "
-        r"command with --resume goes on",
+        rf"train.py: stopped in epoch \d+ of 500: files so far are in {tmp_path}; the same "
+        r"command with --resume resumes",
         said.splitlines()[-1],
     )
     assert not list(tmp_path.glob("*.part"))
@@ -226,6 +233,6 @@ def test_missing_database_is_said_before_anything_is_loaded(command, tmp_path):
     done = command("train.py", "-i", "none.mat")
     assert done.returncode == 2
     assert done.stderr == (
-        "train.py: error: none.mat is not a file: make a database with create_db.py or "
+        "train.py: error: --input: none.mat is not a file: make a database with create_db.py or "
         "create_db_utkface.py\n"
     )

@@ -21,13 +21,13 @@ from age_gender.command_line import UserError, log, quiet_start
 
 HEARTBEAT = 20  # seconds after which a silent host counts as lost
 START = 300  # seconds in which all hosts must have started
-SIGNS = ("Gloo", "NCCL", "coordination service", "heartbeat")  # in errors that say so
-LOST = "another host has ended or cannot be reached; start all of them again, with --resume"
+SIGNS = ("Gloo", "NCCL", "coordination service", "heartbeat")  # in the errors of a lost host
+LOST = "another host has ended or cannot be reached: resume the run on all hosts"
 
 
 @dataclasses.dataclass(frozen=True)
 class Devices:
-    """What the devices are that train together.
+    """The devices that train together.
 
     Attributes:
         count: devices in all.
@@ -48,16 +48,16 @@ class Devices:
         """(number, count): which part of every batch this machine makes."""
         return self.host, self.hosts
 
-    def engine(self, asked):
-        """The engine, "xla" or "plain", that these devices allow.
+    def engine(self, requested):
+        """The engine, "xla" or "plain", that several devices allow.
 
-        Raises `UserError` where the other was asked.
+        Raises `UserError` if the other one was requested.
         """
         import keras
 
         only = "xla" if keras.backend.backend() == "jax" else "plain"
-        if asked not in ("auto", only):
-            raise UserError(f"--engine {asked} does not run on these devices, only {only} does")
+        if requested not in ("auto", only):
+            raise UserError(f"{requested} does not run on several devices, only {only} does")
         if only == "plain":
             log("XLA is off: TensorFlow does not run it on several devices")
         return only
@@ -68,17 +68,17 @@ class Devices:
 
 
 def join(devices, hosts, number, batch_size):
-    """Let everything that Keras builds from here on be on the devices; before Keras is imported.
+    """Place everything that Keras builds on the devices; to be called before Keras is imported.
 
     Args:
-        devices: how many of each machine, or "all". Where there is no GPU, the processor counts
-            as so many.
+        devices: how many of each machine, or "all". Without a GPU, the processor is divided into
+            so many.
         hosts: tuple of "name:port", the same on all; () for this machine alone.
-        number: place of this machine in ``hosts``, from 0.
+        number: position of this machine in ``hosts``, from 0.
         batch_size: pictures in a step, over all devices.
 
     Returns:
-        `Devices`. Raises `UserError` where they are not there, or cannot share the batch.
+        `Devices`. Raises `UserError` if they are missing, or cannot share the batch.
     """
     if devices != "all":
         _shared(batch_size, devices * max(len(hosts), 1))
@@ -96,30 +96,32 @@ def join(devices, hosts, number, batch_size):
 
 def _shared(batch_size, count):
     if batch_size % count:
-        raise UserError(f"--batch_size {batch_size} cannot be shared equally by {count} devices")
+        raise UserError(f"{count} devices cannot share a batch of {batch_size} pictures equally")
 
 
-def _chosen(devices, there):
-    """How many of the devices that are ``there``."""
-    if devices != "all" and devices > there:
-        raise UserError(f"--devices {devices}: this machine has {there}")
-    return there if devices == "all" else devices
+def _number(devices, available):
+    """How many of the available devices are used."""
+    if devices != "all" and devices > available:
+        raise UserError(f"{devices} devices are too many: this machine has {available}")
+    return available if devices == "all" else devices
 
 
 def _join_tensorflow(devices):
     if devices == 1:
         return 1
-    import tensorflow as tf
+    with quiet_start():
+        import tensorflow as tf
 
-    gpus = tf.config.list_physical_devices("GPU")
+        gpus = tf.config.list_physical_devices("GPU")
     if gpus:
-        names = [f"/gpu:{i}" for i in range(_chosen(devices, len(gpus)))]
+        names = [f"/gpu:{i}" for i in range(_number(devices, len(gpus)))]
     else:
         names = [f"/cpu:{i}" for i in range(1 if devices == "all" else devices)]
         parts = [tf.config.LogicalDeviceConfiguration() for _ in names]
         tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
     if len(names) > 1:
-        tf.distribute.experimental_set_strategy(tf.distribute.MirroredStrategy(names))
+        with quiet_start():  # it starts the devices
+            tf.distribute.experimental_set_strategy(tf.distribute.MirroredStrategy(names))
     return len(names)
 
 
@@ -136,13 +138,12 @@ def _join_jax(devices, hosts):
         import jax
         import keras
 
-    if hosts:
-        chosen = jax.devices()
-    else:
-        _divide_processor(devices)
-        chosen = jax.devices()[: _chosen(devices, jax.device_count())]
+        if not hosts:
+            _divide_processor(devices)
+        available = jax.devices()  # it starts them
+    chosen = available if hosts else available[: _number(devices, len(available))]
     names = [f"{device.platform}:{device.id}" for device in chosen]
-    # Every host makes its own share of a batch, so Keras has none to take.
+    # Every host makes its own share of a batch: Keras must not divide it again.
     keras.distribution.set_distribution(
         keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
     )
@@ -156,18 +157,19 @@ def _divide_processor(devices):
 
 
 def _meet(devices, hosts, number):
-    """Connect with the other machines. Raises `UserError` where they do not come."""
+    """Connect to the other machines. Raises `UserError` if not all of them answer."""
     if importlib.util.find_spec("jax") is None:
-        raise UserError("--hosts needs JAX: pip install jax")
+        raise UserError("several hosts need JAX: pip install jax")
     os.environ["KERAS_BACKEND"] = "jax"
-    import jax
+    with quiet_start():
+        import jax
 
     _divide_processor(devices)
     jax.config.update("jax_enable_preemption_service", False)  # it swallows SIGTERM
     system.on_abort(_ABORTED)
-    apart = f"--hosts: not all have met at {hosts[0]}"
+    apart = f"not all hosts have connected to {hosts[0]}"
     _abort["why"] = f"{apart} in {START} seconds"
-    log(f"host {number} of {len(hosts)}: waiting for all to meet at {hosts[0]}")
+    log(f"host {number} of {len(hosts)}: waiting for all to connect to {hosts[0]}")
     try:
         jax.distributed.initialize(
             hosts[0],
@@ -183,7 +185,7 @@ def _meet(devices, hosts, number):
 
 
 def _take_stderr():
-    """Turn what else writes to stderr away, so that our line is the last; returns a new number."""
+    """Silence stderr for everything else, so that our line is the last; return a descriptor."""
     own = os.dup(2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     return own
@@ -196,42 +198,47 @@ def _end_in_one_line(_):
 
 
 _abort = {"why": LOST}
-# JAX ends a process whose partner is lost by abort(), which Python's own handlers do not hear.
+# JAX ends a process whose peer is lost by abort(), which Python's own handlers do not see.
 _ABORTED = ctypes.CFUNCTYPE(None, ctypes.c_int)(_end_in_one_line)
 
 
-def broadcast(content, place):
-    """The bytes that the first host gives; what the others give is ignored. All must call it."""
-    if place.hosts == 1:
+def broadcast(content, group):
+    """The first host's bytes, on all hosts. All must call it; the others' content is ignored.
+
+    Args:
+        content: bytes.
+        group: `Devices`.
+    """
+    if group.hosts == 1:
         return content
     import numpy as np
     from jax.experimental.multihost_utils import broadcast_one_to_all
 
     size = int(broadcast_one_to_all(np.int32(len(content))))
     padded = np.zeros(size, np.uint8)
-    if place.first:
+    if group.first:
         padded[:] = np.frombuffer(content, np.uint8)
     return np.asarray(broadcast_one_to_all(padded)).tobytes()
 
 
-def agree(settings, place):
-    """Raises `UserError` where this host's settings, a dict, are not those of the first."""
-    theirs = json.loads(broadcast(json.dumps(settings).encode(), place))
+def agree(settings, group):
+    """Raise `UserError` if this host's settings, a dict, are not those of the first."""
+    theirs = json.loads(broadcast(json.dumps(settings).encode(), group))
     differing = [f"{k} is {theirs.get(k)} there" for k, v in settings.items() if theirs.get(k) != v]
     if differing:
-        raise UserError(f"the first host does not agree: {', '.join(differing)}")
+        raise UserError(f"the first host has other settings: {', '.join(differing)}")
 
 
-def agree_on_weights(model, place):
-    """Raises `UserError` where this host's weights are not, bit for bit, those of the first."""
+def agree_on_weights(model, group):
+    """Raise `UserError` if this host's weights are not, bit for bit, those of the first."""
     digest = hashlib.sha256(b"".join(array.tobytes() for array in model.get_weights()))
-    agree({"SHA-256 of the weights": digest.hexdigest()}, place)
+    agree({"SHA-256 of the weights": digest.hexdigest()}, group)
 
 
 def exit_together(main):
-    """Decorate a command: where it fails or another host is lost, it ends at once, in one line.
+    """Decorate a command: if it fails or another host is lost, it ends at once, in one line.
 
-    JAX would wait at the end for hosts that have gone.
+    JAX would wait at the end for hosts that are gone.
     """
 
     @functools.wraps(main)

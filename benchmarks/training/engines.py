@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from age_gender import autotune, system
 from age_gender.command_line import Parser, UserError, number_between, progress, quiet_start, run
-from age_gender.training.options import network_of
+from age_gender.training import options
 
 PARTS = ("everything", "no batch normalisation", "no ReLU", "neither")
 
@@ -91,13 +91,12 @@ def measure(args):
         import keras
     from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
-    import train
-    from age_gender.training import options as train_options
+    from age_gender.training.fitting import compiled
 
     without(part)
-    network = network_of(args, 64)
-    options = train_options.get_args(["-i", "none", "--batch_size", str(args.batch_size)])
-    model = train.compiled(options, network, 100, autotune.Way(way, precision))
+    network = options.network_of(args, 64)
+    settings = options.get_args(["-i", "none", "--batch_size", str(args.batch_size)])
+    model = compiled(settings, network, 100, autotune.Way(way, precision))
     ends, faults = [], []
 
     class Clock(keras.callbacks.Callback):
@@ -134,7 +133,7 @@ def measure_prediction(args):
         import numpy as np
         import tensorflow as tf
 
-    model = network_of(args, 64).in_precision(precision)
+    model = options.network_of(args, 64).in_precision(precision)
     predict = tf.function(
         lambda faces: model(tf.cast(faces, tf.float32), training=False), jit_compile=way == "xla"
     )
@@ -187,7 +186,7 @@ def main(argv=None):
     with quiet_start():
         import keras  # noqa: F401
 
-    network = network_of(args, 64)
+    network = options.network_of(args, 64)
     low = args.bfloat16 or autotune._computes_bfloat16()
     precisions = autotune.PRECISIONS if low else autotune.PRECISIONS[:1]
     rate = autotune._matrix_rate() / 1e9

@@ -13,8 +13,8 @@ import train
 from age_gender import weights
 from age_gender.command_line import UserError
 from age_gender.training import devices
-from age_gender.training import options as train_options
 from age_gender.training.augmentation import Augmentation
+from age_gender.training.options import get_args
 from generator import FaceBatches
 from helpers import ROOT
 from helpers.pictures import write_chips, write_database
@@ -125,7 +125,7 @@ def assert_moved_alike(folder, other, begun, tolerance):
 )
 def test_wrong_option_is_one_line_that_names_it(capsys, arguments, message):
     with pytest.raises(SystemExit) as error:
-        train_options.get_args(["-i", "x.mat", *arguments])
+        get_args(["-i", "x.mat", *arguments])
     assert error.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
@@ -189,7 +189,7 @@ def test_two_devices_of_a_machine_train_as_one(start, one, begun, tmp_path):
 def test_batch_that_cannot_be_shared_is_one_line(hosts, number, count):
     with pytest.raises(UserError) as error:
         devices.join(3, hosts, number, 16)
-    assert str(error.value) == f"--batch_size 16 cannot be shared equally by {count} devices"
+    assert str(error.value) == f"{count} devices cannot share a batch of 16 pictures equally"
 
 
 @pytest.mark.long
@@ -215,7 +215,7 @@ def test_two_hosts_of_which_one_is_killed_go_on_to_the_weights_of_one(start, one
     for process in start_two("--resume"):
         _, said = process.communicate(timeout=200)
         assert process.returncode == 0, said
-        assert "going on after epoch 1 of 2" in said
+        assert "resuming after epoch 1 of 2" in said
     assert not list((tmp_path / "host1").iterdir())
     assert_moved_alike(tmp_path / "host0", one, begun, 0.01)
 
@@ -278,7 +278,7 @@ def test_hosts_with_other_settings_are_one_line(two_small_hosts):
     _, said = second.communicate(timeout=200)
     assert second.returncode == 2
     assert said.splitlines()[-1] == (
-        "host.py: error: the first host does not agree: opt is sgd there"
+        "host.py: error: the first host has other settings: opt is sgd there"
     )
     _, said = first.communicate(timeout=200)
     assert (first.returncode, said.splitlines()[-1]) == (2, f"host.py: error: {devices.LOST}")

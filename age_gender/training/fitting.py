@@ -1,0 +1,118 @@
+"""The compiled model, the configuration of its steps, and its training."""
+
+import contextlib
+import dataclasses
+import sys
+
+import keras
+
+from age_gender import autotune
+from age_gender.command_line import option
+from age_gender.training import devices
+from age_gender.training.callbacks import ValidateAverage
+from age_gender.training.embeddings import LENGTH
+from age_gender.training.losses import AgeError, AgeLoss, EmbeddingLoss, GenderAccuracy
+from age_gender.training.schedule import LearningRate
+from wide_resnet import with_embeddings
+
+
+def compiled(args, network, epoch_steps, way):
+    """A new model of the network with optimizer, losses and metrics.
+
+    Args:
+        args: the options of train.py.
+        network: `WideResNet`.
+        epoch_steps: steps in an epoch.
+        way: `autotune.Way`.
+    """
+    rate = LearningRate(args.lr, args.nb_epochs, epoch_steps, args.schedule, args.warmup)
+    average = {"use_ema": True, "ema_momentum": args.ema} if args.ema else {}
+    if args.opt == "adam":
+        optimizer = keras.optimizers.Adam(rate, **average)
+    else:
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **average)
+    model = network.in_precision(way.precision, synchronized=devices.mirrored())
+    losses = ["categorical_crossentropy", AgeLoss(args.age_error)]
+    metrics = [[GenderAccuracy()], ["accuracy", AgeError()]]
+    if args.embeddings:
+        model = with_embeddings(model, LENGTH)
+        losses.append(EmbeddingLoss(args.embedding_weight))
+        metrics.append([])
+    model.compile(
+        optimizer,
+        loss=losses,
+        metrics=metrics,
+        jit_compile=way.engine == "xla",
+        steps_per_execution=way.steps_per_execution,
+    )
+    return model
+
+
+def choose_way(args, network, batches, settings, group):
+    """The `autotune.Way` of the training steps.
+
+    On several devices nothing is timed, because hosts could choose differently.
+
+    Args:
+        args: the options of train.py.
+        network: `WideResNet`.
+        batches: `generator.FaceBatches` for training.
+        settings: those of the run that is resumed, whose way is kept; None for a new run.
+        group: `devices.Devices`.
+    """
+    if group.count > 1:
+        with option("--engine"):
+            engine = group.engine(args.engine)
+        precision = args.precision.replace("auto", "float32")
+        return autotune.Way(engine, precision, args.steps_per_execution or 1)
+    if settings:
+        steps = int(settings["steps_per_execution"])
+        return autotune.Way(settings["engine"], settings["precision"], steps)
+    way = autotune.choose(
+        args.engine,
+        args.precision,
+        network,
+        args.batch_size,
+        lambda way: compiled(args, network, len(batches), way),
+        batches,
+    )
+    if args.steps_per_execution:
+        way = dataclasses.replace(way, steps_per_execution=args.steps_per_execution)
+    return way
+
+
+def fit(model, batches, validation, epochs, others, state):
+    """Train from epoch ``batches.epoch`` on.
+
+    Args:
+        model: what `compiled` returned.
+        batches, validation: `generator.FaceBatches` of the two parts.
+        epochs: of the whole run.
+        others: callbacks; after them the ``state``, a `State`, is written at an epoch's end.
+
+    Ctrl-C raises KeyboardInterrupt with a line on what was kept.
+    """
+
+    def next_epoch(epoch, logs):
+        batches.epoch = epoch + 1
+
+    next_batches = keras.callbacks.LambdaCallback(on_epoch_end=next_epoch)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            model.fit(
+                batches,
+                validation_data=validation,
+                epochs=epochs,
+                initial_epoch=batches.epoch,
+                shuffle=False,
+                verbose="auto" if sys.stderr.isatty() else 2,
+                callbacks=[ValidateAverage(), *others, next_batches, state],
+            )
+    except KeyboardInterrupt:
+        stopped = f"stopped in epoch {batches.epoch + 1} of {epochs}"
+        if state.path is None:
+            raise KeyboardInterrupt(stopped) from None
+        how = "with --resume resumes" if state.path.exists() else "starts afresh"
+        raise KeyboardInterrupt(
+            f"{stopped}: files so far are in {state.path.parent}; the same command {how}"
+        ) from None
