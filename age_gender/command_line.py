@@ -14,6 +14,7 @@ import warnings
 from pathlib import Path
 
 from age_gender import system
+from age_gender.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -74,10 +75,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {message}\n")
-
-
-class UserError(Exception):
-    """A mistake of the user: the message is one line that names the thing and what to do."""
 
 
 @contextlib.contextmanager

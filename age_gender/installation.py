@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from age_gender import __version__
-from age_gender.command_line import UserError
+from age_gender.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
