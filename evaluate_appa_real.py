@@ -16,7 +16,7 @@ from age_gender.command_line import (
     quiet_start,
     run,
 )
-from age_gender.files import atomic_write
+from age_gender.files import atomic_write, write_csv
 
 PARTS = ("train", "valid", "test")
 
@@ -62,7 +62,10 @@ def read_faces(root, names, size, resize):
 
 def write_table(path, names, ages, rows, estimates):
     """Write what was said of each picture as CSV."""
-    with atomic_write(path) as partial, open(partial, "w", newline="") as file:
+    with (
+        atomic_write(path) as partial,
+        write_csv(partial) as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["file", "apparent age", "real age", "estimated age", "male"])
         for row, age, male in zip(rows, estimates.ages, estimates.males):

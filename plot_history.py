@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 
 from age_gender.command_line import Parser, UserError, run
-from age_gender.files import atomic_write
+from age_gender.diagrams import diagram
+from age_gender.files import shown
 
 PICTURES = {
     "loss.png": ("loss", ("loss", "pred_gender_loss", "pred_age_loss")),
@@ -104,43 +105,38 @@ def draw(histories, columns, title, path):
         title: what they are.
         path: the file.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
     from matplotlib.ticker import MaxNLocator
 
     columns = [name for name in columns if any(name in each for each in histories.values())]
     panels = 1 if len(histories) == 1 else len(columns)
-    figure, row = pyplot.subplots(
-        1,
-        panels,
-        figsize=(8 if panels == 1 else 6 * panels, 5),
-        layout="constrained",
-        squeeze=False,
-    )
-    for axes, column in zip(row[0], columns):
-        if len(histories) == 1:
-            _draw_run(axes, *histories.values(), columns)
-            axes.set_title(f"Model {title}")
-        else:
-            _draw_runs(axes, histories, column)
-        axes.set(xlabel="epoch", ylabel=title)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend()
-    with atomic_write(path) as partial:
-        figure.savefig(partial, format="png", dpi=120)
-    pyplot.close(figure)
+    with diagram(path, (8 if panels == 1 else 6 * panels, 5), panels) as row:
+        for axes, column in zip(row, columns):
+            if len(histories) == 1:
+                _draw_run(axes, *histories.values(), columns)
+                axes.set_title(f"Model {title}")
+            else:
+                _draw_runs(axes, histories, column)
+            axes.set(xlabel="epoch", ylabel=title)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.grid(alpha=0.3)
+            if axes.get_legend_handles_labels()[0]:
+                axes.legend()
+
+
+def common_folder(paths):
+    """The folder that files have in common. Raises `UserError` where they have none."""
+    if len(paths) == 1:
+        return paths[0].parent
+    try:
+        return Path(shown(os.path.commonpath([path.resolve().parent for path in paths])))
+    except ValueError as error:
+        raise UserError("the histories are on several drives: give --output_dir") from error
 
 
 def main(argv=None):
     args = get_args(argv)
     histories = dict(zip(names_of(args.input), map(read_history, args.input)))
-    common = os.path.commonpath([path.resolve().parent for path in args.input])
-    alone = args.input[0].parent if len(args.input) == 1 else Path(os.path.relpath(common))
-    folder = args.output_dir or alone
+    folder = args.output_dir or common_folder(args.input)
     folder.mkdir(parents=True, exist_ok=True)
     for name, (title, columns) in PICTURES.items():
         if any(set(columns) & set(history) for history in histories.values()):

@@ -54,10 +54,13 @@ def s3():
     encryption = _get("S3_ENCRYPTION") or "AES256"
     if encryption not in ENCRYPTIONS:
         raise UserError(f"S3_ENCRYPTION={encryption}: use {', '.join(ENCRYPTIONS)}")
+    endpoint = _get("S3_ENDPOINT_URL")
+    if endpoint and not endpoint.startswith(("http://", "https://")):
+        raise UserError(f"S3_ENDPOINT_URL={endpoint}: it must begin with http:// or https://")
     return S3(
         bucket=_get("S3_BUCKET"),
         prefix=os.environ.get("S3_PREFIX", "captures/"),
-        endpoint=_get("S3_ENDPOINT_URL"),
+        endpoint=endpoint,
         region=_get("S3_REGION"),
         acl=_get("S3_ACL"),
         encryption=None if encryption == "none" else encryption,
@@ -75,4 +78,4 @@ def outbox():
 
 
 def _get(name):
-    return os.environ.get(name) or None
+    return os.environ.get(name, "").strip() or None

@@ -13,6 +13,7 @@ GENDER_CLASSES = 2  # the order is in age_gender/genders.py
 AGE_CLASSES = 101  # 0 to 100 years
 POOLS = ("local", "global")
 L2 = 0.0005
+LAYOUT = "channels_last"  # whatever Keras is set to
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +117,7 @@ class WideResNet:
                 size,
                 strides=stride,
                 padding="same",
+                data_format=LAYOUT,
                 use_bias=False,
                 kernel_initializer="he_normal",
                 kernel_regularizer=regularizer(),
@@ -146,17 +148,17 @@ class WideResNet:
                 name=name,
             )(x)
 
-        inputs = keras.Input((self.image_size, self.image_size, 3))
+        inputs = keras.Input((self.image_size, self.image_size, 3), dtype="float32")
         x = convolution(inputs, 16 * self.stem, 2 * self.stem + 1, self.stem)
         for group, stride in enumerate((1, 2, 2)):
             for i in range((self.depth - 4) // 6):
                 x = block(x, 16 * self.k * 2**group, stride if i == 0 else 1)
         x = normalised(x)
         if self.pool == "global":
-            x = layers.GlobalAveragePooling2D()(x)
+            x = layers.GlobalAveragePooling2D(LAYOUT)(x)
         else:
-            x = layers.AveragePooling2D(8, strides=1, padding="same")(x)
-            x = layers.Flatten()(x)
+            x = layers.AveragePooling2D(8, 1, "same", LAYOUT)(x)
+            x = layers.Flatten(LAYOUT)(x)
         heads = [head(x, GENDER_CLASSES, "pred_gender"), head(x, AGE_CLASSES, "pred_age")]
         return keras.Model(inputs, heads)
 

@@ -242,6 +242,25 @@ def _hidden(modules):
 
 
 @contextlib.contextmanager
+def _keras_of_our_own():
+    """Let Keras be imported in the block with its defaults; yield the name of its backend.
+
+    Backend, layout, precision: what other programs have put into ~/.keras/keras.json is for them.
+    Only KERAS_BACKEND chooses, between the backends that this program runs on.
+    """
+    backend = os.environ.get("KERAS_BACKEND")
+    backend = os.environ["KERAS_BACKEND"] = backend if backend in NEEDLESS else "tensorflow"
+    home = os.environ.get("KERAS_HOME")
+    os.environ["KERAS_HOME"] = os.devnull  # where there is no file, nor can one be made
+    try:
+        yield backend
+    finally:
+        del os.environ["KERAS_HOME"]
+        if home is not None:
+            os.environ["KERAS_HOME"] = home
+
+
+@contextlib.contextmanager
 def quiet_start():
     """Import TensorFlow or Keras in the block: its talk stays off the terminal, and it is quicker.
 
@@ -256,8 +275,7 @@ def quiet_start():
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            needless = NEEDLESS.get(os.environ.get("KERAS_BACKEND", "tensorflow"), set())
-            with _hidden(needless - sys.modules.keys()):
+            with _keras_of_our_own() as backend, _hidden(NEEDLESS[backend] - sys.modules.keys()):
                 yield
         except Exception:
             aside.seek(0)

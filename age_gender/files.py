@@ -44,6 +44,11 @@ def replace(source, target):
             time.sleep(0.05)
 
 
+def write_csv(path):
+    """Open a file for `csv.writer`: in UTF-8, with escapes for names that are no text."""
+    return open(path, "w", newline="", encoding="utf-8", errors="backslashreplace")
+
+
 @contextlib.contextmanager
 def locked(path, otherwise):
     """Open ``path`` for appending, binary, and keep other processes from doing the same.

@@ -90,7 +90,7 @@ def decode_picture(data):
 def pictures(paths, folder):
     """Yield a `Frame` for each picture, named relative to ``folder``; skip unreadable ones."""
     for number, path in enumerate(paths, 1):
-        name = str(path.relative_to(folder))
+        name = path.relative_to(folder).as_posix()
         try:
             yield Frame(name, read_picture(path), number, time.time())
         except UnreadablePicture as error:

@@ -37,7 +37,7 @@ def files_of(pin):
     """
     name, version = pin
     pip = [sys.executable, "-m", "pip", "-vv", "index", "versions", name]
-    answer = subprocess.run(pip, capture_output=True, text=True)
+    answer = subprocess.run(pip, capture_output=True, encoding="utf-8")
     files = found(answer.stdout + answer.stderr, version)
     if not files:
         reason = next((x for x in answer.stderr.splitlines() if x.startswith("ERROR")), "no file")

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 
 CONTENT_TYPE = "application/x-ndjson"
 TIMEOUT = 10  # seconds that S3 has to answer
@@ -15,33 +16,46 @@ class CaptureError(SendError):
     """One capture was not accepted; others may be."""
 
 
+def _aws_settings():
+    """Names of the environment's settings for boto3, and of its files."""
+    names = sorted(name for name in os.environ if name.startswith("AWS_") and "KEY" not in name)
+    return ", ".join([*names, "the files in ~/.aws"])
+
+
 class Bucket:
     """The bucket.
 
     Args:
         settings: `settings.S3` with a bucket.
+
+    Raises `SendError` if boto3 cannot be set up.
     """
 
     def __init__(self, settings):
         import boto3  # slow to import, and needed only if captures are sent
         from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
 
         self.settings = settings
         keys = {}
         if settings.key is not None:
             keys = {"aws_access_key_id": settings.key, "aws_secret_access_key": settings.secret}
-        self._client = boto3.session.Session().client(
-            "s3",
-            endpoint_url=settings.endpoint,
-            region_name=settings.region or (settings.endpoint and "us-east-1"),
-            config=Config(
-                connect_timeout=TIMEOUT,
-                read_timeout=TIMEOUT,
-                retries={"total_max_attempts": 1},  # the outbox keeps what failed
-                request_checksum_calculation="when_required",
-            ),
-            **keys,
+        config = Config(
+            connect_timeout=TIMEOUT,
+            read_timeout=TIMEOUT,
+            retries={"total_max_attempts": 1},  # the outbox keeps what failed
+            request_checksum_calculation="when_required",
         )
+        region = settings.region or (settings.endpoint and "us-east-1")
+        try:
+            self._client = boto3.session.Session().client(
+                "s3", endpoint_url=settings.endpoint, region_name=region, config=config, **keys
+            )
+        except (BotoCoreError, ValueError) as error:
+            raise SendError(
+                f"S3 cannot be used: {' '.join(str(error).split()).rstrip('.')}: check S3_REGION, "
+                f"S3_ENDPOINT_URL and what is set for AWS ({_aws_settings()})"
+            ) from error
 
     def send(self, path):
         """Send the file of a capture and delete it when S3 has confirmed it.

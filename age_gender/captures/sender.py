@@ -138,7 +138,10 @@ def flush(outbox, s3, progress, dry_run=False):
             records = map(json.loads, path.read_text(encoding="utf-8").splitlines())
             print(json_lines(without_biometrics(records)), end="")
         return 0
-    bucket = Bucket(s3)
+    try:
+        bucket = Bucket(s3)
+    except SendError as error:
+        raise UserError(str(error)) from error
     sent = 0
     for path in progress(queued, len(queued)):
         for pause in (1, 2, None):

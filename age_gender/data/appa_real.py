@@ -40,7 +40,7 @@ def read_table(folder, part):
     if not path.is_file():
         raise UserError(f"{path} does not exist: give APPA-REAL's folder (appa-real-release)")
     try:
-        with open(path, newline="") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
         names = [f"{part}/{row['file_name']}_face.jpg" for row in rows]
         ages = {
@@ -59,7 +59,7 @@ def read_table(folder, part):
 def read_names(path):
     """The set of file names in a list: the first field of each line. Raises `UserError`."""
     try:
-        with open(path, newline="") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             return {row[0].strip() for row in csv.reader(file) if row}
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as a list of file names") from error

@@ -9,7 +9,8 @@ import csv
 import numpy as np
 
 from age_gender.data import duplicates
-from age_gender.files import atomic_write
+from age_gender.diagrams import diagram
+from age_gender.files import atomic_write, write_csv
 from age_gender.genders import FEMALE, LETTERS, MALE, NAMES
 
 DECADES = range(0, 101, 10)  # the last holds 100 alone
@@ -56,7 +57,7 @@ def _table(path, header, rows):
         path.unlink(missing_ok=True)
         return
     with atomic_write(path) as partial:
-        with open(partial, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        with write_csv(partial) as file:
             writer = csv.writer(file)
             writer.writerow(header)
             writer.writerows(rows)
@@ -103,21 +104,13 @@ def plot(output, ages, genders):
         ages: (N,) years.
         genders: (N,) `genders.FEMALE` or `MALE`.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    path = _beside(output, ".png")
     groups = [ages[genders == gender] for gender in (FEMALE, MALE)]
     labels = [f"{name}, {len(group)}" for name, group in zip(NAMES, groups)]
-    axes.hist(groups, bins=range(102), stacked=True, label=labels, color=("C1", "C0"))
-    axes.set(xlabel="age, years", ylabel="faces", title=f"{output.name}: {len(ages)} faces")
-    axes.set(xlim=(0, 101))
-    axes.grid(alpha=0.3, axis="y")
-    axes.legend()
-    path = _beside(output, ".png")
-    with atomic_write(path) as partial:
-        figure.savefig(partial, format="png", dpi=120)
-    pyplot.close(figure)
+    with diagram(path, (8, 5)) as (axes,):
+        axes.hist(groups, bins=range(102), stacked=True, label=labels, color=("C1", "C0"))
+        axes.set(xlabel="age, years", ylabel="faces", title=f"{output.name}: {len(ages)} faces")
+        axes.set(xlim=(0, 101))
+        axes.grid(alpha=0.3, axis="y")
+        axes.legend()
     return path

@@ -43,7 +43,7 @@ def find_pictures(folder):
     for subfolder, _, files in os.walk(folder):
         relative = os.path.relpath(subfolder, folder)
         names += [os.path.normpath(f"{relative}/{name}") for name in files if name.endswith(".jpg")]
-    return sorted(names)
+    return sorted(name.replace(os.sep, "/") for name in names)  # the same on every system
 
 
 def read(folder, age_label=None, ignored=()):

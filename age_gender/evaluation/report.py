@@ -6,7 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from age_gender.files import atomic_write
+from age_gender.diagrams import diagram
+from age_gender.files import atomic_write, write_csv
 from age_gender.genders import LETTERS, UNKNOWN
 
 SIDE, ROW = 128, 8  # pixels of a face on a sheet, and faces beside each other
@@ -54,7 +55,10 @@ def lines_of(assessment):
 
 def write_table(path, groups):
     """Write the figures of a list of `figures.Group` as CSV."""
-    with atomic_write(path) as partial, open(partial, "w", newline="") as file:
+    with (
+        atomic_write(path) as partial,
+        write_csv(partial) as file,
+    ):
         writer = csv.writer(file)
         names = list(dict.fromkeys(name for group in groups for name in group.figures.named()))
         ends = [f"{name}{end}" for name in names for end in ("", " from", " to")]
@@ -120,17 +124,9 @@ def sheet(path, faces, ages, genders, estimates):
 
 
 def _diagram(path, draw, size=(7, 5)):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=size, layout="constrained")
-    draw(axes)
-    axes.grid(alpha=0.3)
-    with atomic_write(path) as partial:
-        figure.savefig(partial, format="png", dpi=120)
-    pyplot.close(figure)
+    with diagram(path, size) as (axes,):
+        draw(axes)
+        axes.grid(alpha=0.3)
 
 
 def draw_predicted(path, ages, estimates):

@@ -10,7 +10,7 @@ from age_gender.estimates import Estimates
 from age_gender.estimator import Estimator
 from age_gender.evaluation.pictures import estimate
 from age_gender.evaluation.report import sheet
-from age_gender.files import atomic_write
+from age_gender.files import atomic_write, write_csv
 from age_gender.genders import LETTERS, MALE, UNKNOWN
 
 TOLERANCE = 2.0  # standard deviation of the labelled ages, years
@@ -93,7 +93,10 @@ def write_tables(folder, database, estimates, count):
     doubts = doubt(database.ages, database.genders, estimates)
     rows = np.argsort(-doubts, kind="stable")[:count]
     names = database.sources()
-    with atomic_write(folder / "suspects.csv") as partial, open(partial, "w", newline="") as file:
+    with (
+        atomic_write(folder / "suspects.csv") as partial,
+        write_csv(partial) as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["file", "group", "age", "gender", "estimated age", "male", "doubt"])
         for row in rows:

@@ -16,10 +16,13 @@ NO_KEY = -1
 def require_display(remedy):
     """Raise `UserError` if no window can be opened; its message ends with ``remedy``.
 
-    Without a display Qt ends the whole process, so a child process tries first.
+    Without a display Qt ends the whole process, so a child process tries first. OpenCV's Qt on
+    Linux is for X11, whatever other programs are told to use.
     """
-    if not os.environ.get("DISPLAY"):
-        raise UserError(f"no display to open a window on: {remedy}")
+    if sys.platform == "linux":
+        os.environ["QT_QPA_PLATFORM"] = "xcb"
+        if not os.environ.get("DISPLAY"):
+            raise UserError(f"no display to open a window on: {remedy}")
     trial = "import cv2; cv2.namedWindow('trial'); cv2.waitKey(1)"
     if subprocess.run([sys.executable, "-c", trial], capture_output=True).returncode:
         raise UserError(f"no display to open a window on: {remedy}")

@@ -105,7 +105,7 @@ class _Work:
         estimates = iter(self._estimator.each(self._estimator.network(cuts)))
         for path, faces, _ in self._waiting:
             own = list(itertools.islice(estimates, len(faces)))
-            self._report(path.relative_to(self._folder), faces, own)
+            self._report(path.relative_to(self._folder).as_posix(), faces, own)
             boxes, labels = [box for box, _ in faces], [estimate.label for estimate in own]
             self._drawn.append(self._pool.submit(_draw, path, self._targets[path], boxes, labels))
         self._waiting.clear()
@@ -114,7 +114,7 @@ class _Work:
 
     def _report(self, name, faces, estimates):
         for number, ((box, score), estimate) in enumerate(zip(faces, estimates), 1):
-            row = face_row({"file": str(name), "face": number}, box, score, estimate)
+            row = face_row({"file": name, "face": number}, box, score, estimate)
             self._write_row(row)
             result(face_line(f"{name}  face {number}", row))
         if not faces:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from age_gender.command_line import UserError
-from age_gender.files import replace
+from age_gender.files import replace, write_csv
 
 TABLES = ("results.csv", "results.jsonl")
 BOX = ["left", "top", "width", "height"]
@@ -36,7 +36,7 @@ def open_tables(output, columns):
     output.mkdir(parents=True, exist_ok=True)
     parts = [output / f"{name}.part" for name in TABLES]
     with (
-        open(parts[0], "w", newline="", encoding="utf-8", errors="backslashreplace") as table,
+        write_csv(parts[0]) as table,
         open(parts[1], "w", encoding="utf-8") as lines,
     ):
         writer = csv.DictWriter(table, columns)

@@ -32,7 +32,7 @@ def describe(args, argv, faces, network, way):
 
 
 def _without_folder(argument):
-    return os.path.basename(argument.rstrip("/")) if os.path.isabs(argument) else argument
+    return os.path.basename(os.path.normpath(argument)) if os.path.isabs(argument) else argument
 
 
 def best_weights(path):

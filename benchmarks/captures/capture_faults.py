@@ -77,7 +77,7 @@ class Stand:
             env={**self.environment, **changes},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
         )
         self._readers = [
             threading.Thread(target=self._read, args=each, daemon=True)
@@ -95,7 +95,7 @@ class Stand:
     def press(self):
         """Press Space in its window."""
         find = ["xdotool", "search", "--onlyvisible", "--name", "^result$"]
-        found = subprocess.run(find, capture_output=True, text=True).stdout.split()
+        found = subprocess.run(find, capture_output=True, encoding="utf-8").stdout.split()
         if found:
             subprocess.run(["xdotool", "windowfocus", found[0], "key", "space"], check=True)
 
@@ -158,7 +158,7 @@ def flush(environment):
         [sys.executable, ROOT / "run.py", "--flush"],
         env=environment,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     return done.stderr.strip().splitlines()[-1]
 

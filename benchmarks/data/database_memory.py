@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from age_gender.command_line import Parser, UserError, number_between, progress, run  # noqa: E402
+from age_gender.diagrams import diagram  # noqa: E402
 
 SCIPY = "import sys, scipy.io; scipy.io.loadmat(sys.argv[1])"
 
@@ -74,7 +75,10 @@ def peak(command):
 
 def children(pid):
     try:
-        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [
+            int(each)
+            for each in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        ]
     except OSError:
         return []
 
@@ -82,26 +86,20 @@ def children(pid):
 def held(pid):
     """Kilobytes (PSS)."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
     except OSError:
         return 0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def draw(rows, ours, scipys, path):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
-    axes.plot(rows, ours, "o-", label="create_db.py, all its processes")
-    axes.plot(rows, scipys, "s--", label="SciPy, to read the meta file")
-    axes.set(xlabel="rows of the meta file", ylabel="largest memory, MB", ylim=(0, None))
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=120)
+    with diagram(path, (8, 5)) as (axes,):
+        axes.plot(rows, ours, "o-", label="create_db.py, all its processes")
+        axes.plot(rows, scipys, "s--", label="SciPy, to read the meta file")
+        axes.set(xlabel="rows of the meta file", ylabel="largest memory, MB", ylim=(0, None))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.grid(alpha=0.3)
+        axes.legend()
 
 
 def main(argv=None):

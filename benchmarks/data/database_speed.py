@@ -52,7 +52,7 @@ def seconds(command):
     """Wall-clock seconds of a whole process."""
     os.sync()  # what the run before left to write is not this one's work
     start = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     if done.returncode:
         raise UserError(f"a run failed: {done.stderr.strip()}")
     return time.perf_counter() - start

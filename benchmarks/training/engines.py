@@ -157,7 +157,7 @@ def measured(args, way, precision, part, keep):
     own = [f"--{name}={value}" for name, value in vars(args).items() if name in OPTIONS]
     own += ["--predict"] if args.predict else []
     command = [sys.executable, __file__, *own, f"--measure={way}/{precision}/{part}"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
     if done.returncode:
         raise UserError(f"{way} {precision}: {done.stderr.strip().splitlines()[-1]}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -40,7 +40,7 @@ def trained(args, precision, seed, folder):
     command += ["--engine", "xla", "--stem", 2, "--pool", "global", "--batch_size", 64]
     command += ["--schedule", "cosine", "--label_smoothing_years", 2, "--flip", "--shift", 0.06]
     command += ["--test_split", 0.1]
-    done = subprocess.run([str(each) for each in command], capture_output=True, text=True)
+    done = subprocess.run([str(each) for each in command], capture_output=True, encoding="utf-8")
     if done.returncode:
         raise UserError(done.stderr.strip().splitlines()[-1])
     history = pandas.read_csv(folder / f"history_{args.depth}_{args.width}.csv")

@@ -52,7 +52,7 @@ def trained(database, folder, seconds):
     command += ["--depth", "10", "--width", "1", "--stem", "2", "--pool", "global"]
     command += ["--engine", "plain", "--precision", "float32"]
     start = time.monotonic()
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as process:
         last = ""
         for last in process.stderr:
             if last.startswith("Epoch 1"):
@@ -61,7 +61,7 @@ def trained(database, folder, seconds):
             raise UserError(last.strip())
         begun = time.monotonic() - start
         time.sleep(seconds)
-        status = Path(f"/proc/{process.pid}/status").read_text()
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
         process.kill()
     peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return begun, int(peak.split()[1]) / 1024
