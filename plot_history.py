@@ -105,8 +105,6 @@ def draw(histories, columns, title, path):
         title: what they are.
         path: the file.
     """
-    from matplotlib.ticker import MaxNLocator
-
     columns = [name for name in columns if any(name in each for each in histories.values())]
     panels = 1 if len(histories) == 1 else len(columns)
     with diagram(path, (8 if panels == 1 else 6 * panels, 5), panels) as row:
@@ -117,7 +115,7 @@ def draw(histories, columns, title, path):
             else:
                 _draw_runs(axes, histories, column)
             axes.set(xlabel="epoch", ylabel=title)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.get_major_locator().set_params(integer=True)
             axes.grid(alpha=0.3)
             if axes.get_legend_handles_labels()[0]:
                 axes.legend()

@@ -59,7 +59,7 @@ def s3():
         raise UserError(f"S3_ENDPOINT_URL={endpoint}: it must begin with http:// or https://")
     return S3(
         bucket=_get("S3_BUCKET"),
-        prefix=os.environ.get("S3_PREFIX", "captures/"),
+        prefix=os.environ.get("S3_PREFIX", "captures/").strip(),
         endpoint=endpoint,
         region=_get("S3_REGION"),
         acl=_get("S3_ACL"),

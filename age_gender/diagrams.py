@@ -16,6 +16,7 @@ def diagram(path, size=(7, 5), columns=1):
         size: width and height in inches, of 120 pixels.
         columns: number of axes.
     """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not of a home that is read-only
     backend = os.environ.pop("MPLBACKEND", None)  # with one that is not installed it fails
     try:
         import matplotlib
@@ -23,7 +24,6 @@ def diagram(path, size=(7, 5), columns=1):
     finally:
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not of a home that is read-only
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         figure = Figure(size, layout="constrained")

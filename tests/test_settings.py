@@ -24,10 +24,12 @@ def test_defaults_send_nothing_and_are_private_and_encrypted():
 
 def test_everything_is_read_from_the_environment(monkeypatch):
     for name in NAMES:
-        monkeypatch.setenv(name, "aws:kms" if name == "S3_ENCRYPTION" else f"my {name}")
+        monkeypatch.setenv(name, f" my {name} ")  # blanks are a slip of copying
+    monkeypatch.setenv("S3_ENCRYPTION", "aws:kms")
+    monkeypatch.setenv("S3_ENDPOINT_URL", "http://mine:9000 ")
     found = settings.s3()
     assert (found.bucket, found.prefix, found.acl) == ("my S3_BUCKET", "my S3_PREFIX", "my S3_ACL")
-    assert (found.endpoint, found.region) == ("my S3_ENDPOINT_URL", "my S3_REGION")
+    assert (found.endpoint, found.region) == ("http://mine:9000", "my S3_REGION")
     assert found.encryption == "aws:kms"
     assert (found.key, found.secret) == ("my AWS_SERVER_PUBLIC_KEY", "my AWS_SERVER_SECRET_KEY")
     assert "SECRET_KEY" not in repr(found) and "PUBLIC_KEY" not in repr(found)
@@ -44,6 +46,11 @@ def test_every_setting_is_explained():
     "name, value, message",
     [
         ("AWS_SERVER_PUBLIC_KEY", "a", "set AWS_SERVER_PUBLIC_KEY and AWS_SERVER_SECRET_KEY both"),
+        (
+            "S3_ENDPOINT_URL",
+            "mine:9000",
+            "S3_ENDPOINT_URL=mine:9000: it must begin with http",
+        ),
         ("S3_ENCRYPTION", "rot13", "S3_ENCRYPTION=rot13: use AES256, aws:kms, none"),
     ],
 )
