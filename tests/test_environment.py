@@ -163,11 +163,12 @@ def test_strict_warnings_end_nothing(tmp_path):
 def test_what_boto3_cannot_use_is_one_line_that_names_it(tmp_path, monkeypatch, name, value):
     import settings
     from age_gender.captures import sender
+    from age_gender.captures.outbox import Outbox
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken").write_text("no settings")
     monkeypatch.setenv(name, value)
-    box = sender.Outbox(tmp_path / "box")
+    box = Outbox(tmp_path / "box")
     box.add(1, [{"key": 1}])
     s3 = settings.S3("bucket", "", None, None, None, None, "key", "secret")
     with pytest.raises(UserError) as error:
