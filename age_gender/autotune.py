@@ -1,10 +1,7 @@
 """The engine and the precision to train with on this machine, chosen by timing.
 
 Which of XLA and TensorFlow's own kernels is faster differs from one processor to the next, and so
-does what bfloat16 gains, so the configurations are timed on real steps. Beside that, what holds
-a small network back on a processor is memory: glibc hands the megabytes of an activation back to
-the system after every operation, and the system clears each page anew for the next one;
-`system.keep_memory` stops that.
+does what bfloat16 gains, so the configurations are timed on real steps.
 """
 
 import dataclasses

@@ -15,8 +15,7 @@ from age_gender.estimates import Estimates
 from age_gender.genders import MALE, NAMES
 from wide_resnet import AGE_CLASSES
 
-# A batch is padded up to one of these, so that TensorFlow traces only a few graphs.
-BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
+BATCH_SIZE = 64  # faces that go through the network at once, at most
 
 
 class Estimator:
@@ -45,7 +44,9 @@ class Estimator:
             model = self.description.network.in_precision("float32")
         model.set_weights(arrays)
 
-        @tf.function
+        side = self.image_size  # one graph takes any number of faces
+
+        @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])
         def predict(faces):
             self.traces += 1  # runs when a graph is traced, not when it is used
             return model(tf.cast(faces, tf.float32), training=False)
@@ -63,14 +64,10 @@ class Estimator:
         """
         faces = np.asarray(faces, np.uint8).reshape(-1, self.image_size, self.image_size, 3)
         genders, ages = [np.empty((0, 2), np.float32)], [np.empty((0, AGE_CLASSES), np.float32)]
-        for start in range(0, len(faces), BATCH_SIZES[-1]):
-            batch = faces[start : start + BATCH_SIZES[-1]]
-            size = next(size for size in BATCH_SIZES if size >= len(batch))
-            padded = np.zeros((size, *batch.shape[1:]), np.uint8)
-            padded[: len(batch)] = batch
-            gender, age = self._predict(padded)
-            genders.append(gender.numpy()[: len(batch)])
-            ages.append(age.numpy()[: len(batch)])
+        for start in range(0, len(faces), BATCH_SIZE):
+            gender, age = self._predict(faces[start : start + BATCH_SIZE])
+            genders.append(gender.numpy())
+            ages.append(age.numpy())
         gender, age = np.concatenate(genders), np.concatenate(ages)
         male = gender[:, self.description.gender_order.split(",").index(NAMES[MALE])]
         return Estimates.from_probabilities(male, age)

@@ -8,7 +8,7 @@ from age_gender.command_line import UserError, log, progress
 from age_gender.data.database import FaceDatabase
 from age_gender.data.labelled import cut_of, database_of, dataset_of, races_of, warn_of_cut
 from age_gender.estimates import Estimates
-from age_gender.estimator import BATCH_SIZES
+from age_gender.estimator import BATCH_SIZE
 
 PARTS = ("training", "validation", "test")
 
@@ -95,7 +95,7 @@ def select(database, part, description):
 
 def estimate(estimator, database, rows):
     """`Estimates` of some rows of a database, read as they are needed."""
-    step = BATCH_SIZES[-1]
+    step = BATCH_SIZE
     starts = range(0, len(rows), step)
     found = []
     for start in progress(starts, len(starts), "batches"):

@@ -2,12 +2,10 @@
 
     python3 benchmarks/training/engines.py --depth 16 --width 1
     python3 benchmarks/training/engines.py --depth 16 --width 1 --parts
-    python3 benchmarks/training/engines.py --depth 16 --width 1 --predict
 
 Every measurement is a process of its own, in turn, medians; a step is timed inside ``fit``, on
 batches with all augmentation. With ``--parts`` the network is timed without some of its layers,
-which says where the time of a step goes. With ``--predict`` it is the compiled network as
-estimator.py uses it, for one face and for 64.
+which says where the time of a step goes. Predictions: evaluation/prediction_engines.py.
 """
 
 import json
@@ -43,7 +41,6 @@ def get_args(argv=None):
         "--bfloat16", action="store_true", help="also where the machine does not compute with it"
     )
     parser.add_argument("--parts", action="store_true", help="time the network without some layers")
-    parser.add_argument("--predict", action="store_true", help="time predictions, not training")
     parser.add_argument("--measure", help="WAY PRECISION PART, of one measurement (internal)")
     return parser.parse_args(argv)
 
@@ -126,36 +123,11 @@ def measure(args):
     )
 
 
-def measure_prediction(args):
-    """Milliseconds of a prediction for one face and for 64, in this process: prints JSON."""
-    way, precision, _ = args.measure.split("/")
-    with quiet_start():
-        import numpy as np
-        import tensorflow as tf
-
-    model = options.network_of(args, 64).in_precision(precision)
-    predict = tf.function(
-        lambda faces: model(tf.cast(faces, tf.float32), training=False), jit_compile=way == "xla"
-    )
-    found = {}
-    for count in (1, 64):
-        faces = tf.constant(np.full((count, 64, 64, 3), 90, np.uint8))
-        times = []
-        for _ in range(args.steps + 2):
-            start = time.perf_counter()
-            predict(faces)[0].numpy()
-            times.append(time.perf_counter() - start)
-        found[str(count)] = 1000 * statistics.median(times[2:])
-        found[f"compiling {count}"] = times[0]
-    print(json.dumps(found))
-
-
 def measured(args, way, precision, part, keep):
     """A measurement in a process of its own, with glibc's memory kept or as it is."""
     environment = {k: v for k, v in os.environ.items() if k not in system.MALLOC}
     environment |= system.MALLOC if keep else {}
     own = [f"--{name}={value}" for name, value in vars(args).items() if name in OPTIONS]
-    own += ["--predict"] if args.predict else []
     command = [sys.executable, __file__, *own, f"--measure={way}/{precision}/{part}"]
     done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
     if done.returncode:
@@ -181,7 +153,7 @@ def medians(args, cases):
 def main(argv=None):
     args = get_args(argv)
     if args.measure:
-        (measure_prediction if args.predict else measure)(args)
+        measure(args)
         return
     with quiet_start():
         import keras  # noqa: F401
@@ -201,26 +173,17 @@ def main(argv=None):
             for keep in (False, True)
         ]
     found = medians(args, cases)
-    show = show_prediction if args.predict else show_training
     for case, figures in found.items():
         what = case[2] if args.parts else f"{case[0]} {case[1]}{', memory kept' if case[3] else ''}"
         print(f"{what}: {show(figures, found[cases[0]], network, rate)}")
 
 
-def show_training(figures, baseline, network, rate):
+def show(figures, baseline, network, rate):
     share = figures["speed"] * network.training_flops() / 1e9 / rate
     return (
         f"{figures['speed']:.1f} pictures/s, {figures['speed'] / baseline['speed']:.2f} times, "
         f"{100 * share:.0f} percent of matrices, {figures['faults']:,.0f} page faults a step, "
         f"{100 * figures['waiting']:.1f} percent of it waiting for data"
-    )
-
-
-def show_prediction(figures, baseline, network, rate):
-    return ", ".join(
-        f"{n} faces {figures[n]:.1f} ms, {baseline[n] / figures[n]:.2f} times "
-        f"({figures[f'compiling {n}']:.1f} s to compile)"
-        for n in ("1", "64")
     )
 
 
