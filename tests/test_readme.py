@@ -4,10 +4,12 @@ import ast
 import functools
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from string import Template
 
+import cv2
 import pytest
 
 from age_gender.training.options import OLD_NAMES
@@ -140,8 +142,20 @@ def test_python_compiles_and_what_it_imports_exists(name):
         imports = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.ImportFrom)]
         assert imports
         for node in imports:
-            module = __import__(node.module, fromlist=["*"])
+            module = __import__(node.module, fromlist=["names"])
             assert [each.name for each in node.names if not hasattr(module, each.name)] == []
+
+
+def test_python_of_the_readme_runs(tmp_path, monkeypatch, astronaut, tiny_weights, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("party.jpg", "a.jpg", "b.jpg"):
+        cv2.imwrite(name, astronaut)
+    shutil.copy(tiny_weights[0], "weights.hdf5")
+    (block,) = blocks(README, "python")
+    variables = {}
+    exec(block, variables)
+    assert re.fullmatch(r"\(176, 77, 90, 90\) 3\d\.\d+ \(.*\) F 0\.\d+\n", capsys.readouterr().out)
+    assert variables["first"] == variables["second"] and len(variables["first"]) == 1
 
 
 def test_readme_is_short_and_leads_to_all_of_docs():
