@@ -54,7 +54,7 @@ def test_demo_works_under_all_settings_of_others(command, pictures, tiny_weights
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("2.png  no face\ncaf\\udce9.png  face 1  box ")
     assert done.stderr.splitlines()[-2:] == [
-        "2 pictures, 1 faces, 1 without a face, 0 unreadable",
+        "2 pictures, 1 face, 1 without a face, 0 unreadable",
         "annotated pictures and results.csv, results.jsonl are in out",
     ]
     assert len(done.stderr.splitlines()) <= 4 and "Warning" not in done.stderr
