@@ -1,10 +1,14 @@
+import errno
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from age_gender.files import atomic_write
+from age_gender import files
+from age_gender.command_line import UserError
+from age_gender.files import atomic_write, locked, reserve, sync_folder
 from helpers import ROOT
 
 
@@ -32,3 +36,90 @@ def test_killed_process_leaves_nothing_under_the_final_name(tmp_path):
     process.wait()
     process.stdout.close()
     assert [path.name for path in tmp_path.iterdir()] == ["result.part"]
+
+
+def test_rename_is_tried_again_while_windows_refuses_it(tmp_path, monkeypatch):
+    rename, refused = os.replace, iter([True, True])
+
+    def busy(source, target):
+        if next(refused, False):
+            raise PermissionError(13, "Permission denied", source)
+        rename(source, target)
+
+    monkeypatch.setattr(files, "WINDOWS", True)
+    monkeypatch.setattr(os, "replace", busy)
+    with atomic_write(tmp_path / "result") as partial:
+        partial.write_text("new")
+    assert (tmp_path / "result").read_text() == "new" and next(refused, None) is None
+    monkeypatch.setattr(files, "WINDOWS", False)
+    refused = iter([True])
+    with pytest.raises(PermissionError), atomic_write(tmp_path / "result") as partial:
+        partial.write_text("newer")
+
+
+def test_lock_is_refused_to_a_second_and_free_again_afterwards(tmp_path):
+    path = tmp_path / "lock"
+    with locked(path, "busy"), pytest.raises(UserError, match="busy"), locked(path, "busy"):
+        pass
+    with locked(path, "busy") as file:
+        file.write(b"content")
+    assert path.read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_file_system_without_locks_works_with_a_warning(tmp_path, monkeypatch, capsys, number):
+    def refuse(file, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with locked(tmp_path / "lock", "busy"):
+        pass
+    assert capsys.readouterr().err == (
+        f"warning: {tmp_path / 'lock'}: no locks on this file system: do not run this twice at "
+        "once\n"
+    )
+
+
+def test_lock_that_fails_otherwise_is_not_taken_for_another_process(tmp_path, monkeypatch):
+    def refuse(file, operation):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(OSError, match="Input/output error"), locked(tmp_path / "lock", "busy"):
+        pass
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_room_is_reserved_and_the_content_stays(tmp_path, monkeypatch, there):
+    if not there:
+        monkeypatch.delattr(os, "posix_fallocate")
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    reserve(path, 3_000_000)
+    assert path.read_bytes() == b"content" + bytes(2_999_993)
+    assert path.stat().st_blocks * 512 >= 3_000_000
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_room_that_is_not_there_is_an_error_and_nothing_is_taken(small_disk, monkeypatch, there):
+    if not there:
+        monkeypatch.delattr(os, "posix_fallocate")
+    path = small_disk[0] / "file"
+    path.write_bytes(b"content")
+    with pytest.raises(OSError, match="No space left"):
+        reserve(path, 10**6)
+    assert path.read_bytes() == b"content"
+
+
+def test_folder_that_cannot_be_synced_is_no_error_but_a_bad_disk_is(tmp_path, monkeypatch):
+    for number in (errno.EINVAL, errno.EACCES, errno.EIO):
+
+        def refuse(file, number=number):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", refuse)
+        if number == errno.EIO:
+            with pytest.raises(OSError, match="Input/output error"):
+                sync_folder(tmp_path)
+        else:
+            sync_folder(tmp_path)
