@@ -105,13 +105,14 @@ def video(args, session, windowed):
 
 def main(argv=None):
     args = get_args(argv)
+    from age_gender.live.session import open_session
     from age_gender.live.window import require_display
     from age_gender.output.tables import refuse_existing
 
     if args.output_dir:
         with option("--output_dir"):
             refuse_existing(args.output_dir, args.overwrite)
-    session = options.open_session(args, args.output_dir)
+    session = open_session(args, args.output_dir)
     windowed = args.window or not args.output_dir
     if windowed:
         require_display("--output_dir OUT writes files instead, and needs none")

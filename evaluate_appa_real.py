@@ -79,9 +79,7 @@ def main(argv=None):
     from age_gender.data.appa_real import APPA_REAL, read_table
     from age_gender.data.labelled import cut_of, warn_of_cut
 
-    path = weights.find(args.weight_file)
-    description, _ = weights.read(path)
-    weights.require(description, path, args.depth, args.width)
+    path, description, _ = weights.load(args.weight_file, args.depth, args.width)
     names, ages = read_table(args.dataset_root, args.split)
     crop, margin = APPA_REAL.crop, APPA_REAL.margin
     cut = cut_of(dataclasses.replace(description, crop=crop, margin=margin))

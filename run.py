@@ -110,9 +110,10 @@ def watch(args, s3, outbox, retention):
     from age_gender.captures.kiosk import Kiosk
     from age_gender.captures.sender import Sender
     from age_gender.live.analyst import Analyst
+    from age_gender.live.session import open_session
     from age_gender.live.window import require_display
 
-    session = options.open_session(args, args.output_dir)
+    session = open_session(args, args.output_dir)
     pictures = session.source is None
     if not args.headless:
         require_display("--headless captures without one")

@@ -5,8 +5,6 @@ not depend on the processor. bfloat16 gains nothing for one face, and XLA nothin
 (benchmarks/README.md).
 """
 
-from pathlib import Path
-
 import numpy as np
 
 from age_gender import weights
@@ -26,17 +24,15 @@ class Estimator:
         depth, width: raise `UserError` if the file holds another network; None accepts any.
 
     Attributes:
+        path: of the weight file.
         description: `weights.Description`.
         image_size: side of the faces in pixels.
         traces: graphs traced so far.
     """
 
     def __init__(self, weight_file=None, depth=None, width=None):
-        path = weights.find(weight_file)
-        self.description, arrays = weights.read(path)
-        weights.require(self.description, path, depth, width)
+        self.path, self.description, arrays = weights.load(weight_file, depth, width)
         self.image_size = self.description.image_size
-        self.path = Path(path)
         self.traces = 0
         with quiet_start():
             import tensorflow as tf

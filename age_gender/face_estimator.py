@@ -65,9 +65,7 @@ class Recipe:
         Raises `UserError` if the weights are missing or damaged, hold another network, or do not
         support intervals that are asked for.
         """
-        path = weights.find(weight_file)
-        description, _ = weights.read(path)
-        weights.require(description, path, depth, width)
+        path, description, _ = weights.load(weight_file, depth, width)
         factor = description.interval_factor
         if interval and factor is None:
             raise UserError(

@@ -76,6 +76,24 @@ class Description:
         return database.split(self.validation_split, self.test_split, self.split_seed, fold)
 
 
+def load(weight_file=None, depth=None, width=None):
+    """Find and read a weight file, and check that it holds the network that is required.
+
+    Args:
+        weight_file: a path or a published name; None for the weights that ship.
+        depth, width: as in `require`.
+
+    Returns:
+        (path, `Description`, list of arrays as `read` returns them).
+
+    Raises `UserError`.
+    """
+    path = find(weight_file)
+    description, arrays = read(path)
+    require(description, path, depth, width)
+    return path, description, arrays
+
+
 def find(weight_file=None):
     """Return the path of a weight file: a path, a published name, or None for the one that ships.
 

@@ -1,9 +1,8 @@
 """The options that demo.py and run.py share: the input, the network, and what is reported."""
 
-import dataclasses
 from pathlib import Path
 
-from age_gender.command_line import UserError, log, number_between, option
+from age_gender.command_line import number_between
 from wide_resnet import DEPTH, WIDTH
 
 
@@ -53,79 +52,6 @@ def check(parser, args):
         parser.error("--cropped needs --image_dir")
     if args.cropped and args.margin is not None:
         parser.error("--cropped and --margin exclude each other: nothing is cut")
-
-
-@dataclasses.dataclass
-class Session:
-    """The input and the network that the options name.
-
-    Attributes:
-        recipe: `face_estimator.Recipe`.
-        folder, paths: --image_dir and its pictures; None for a camera or a video.
-        source: `frames.Camera` or `frames.VideoFile`; None for pictures.
-    """
-
-    recipe: object
-    folder: Path | None = None
-    paths: list | None = None
-    source: object = None
-
-    def frames(self, analyst, every_frame, embed=lambda: False):
-        """Iterate over `player.Shown`: pictures, or the frames of a camera or video.
-
-        Args:
-            analyst: `analyst.Analyst`.
-            every_frame: analyse each frame of a video, however long that takes.
-            embed: function that returns whether embeddings are computed too.
-        """
-        from age_gender.frames import pictures
-        from age_gender.live.player import Player, analysed_frames
-
-        if self.source is None:
-            return analysed_frames(pictures(self.paths, self.folder), analyst, embed)
-        if every_frame and not self.source.live:
-            return analysed_frames(self.source, analyst, embed)
-        return Player(self.source, analyst, embed)
-
-
-def open_session(args, output_dir=None):
-    """The `Session` of the options.
-
-    Args:
-        args: the options.
-        output_dir: folder for results; its pictures are not part of the input.
-
-    Raises `UserError` if pictures, video or weights are missing or do not fit.
-    """
-    from age_gender.face_estimator import Recipe
-    from age_gender.frames import list_pictures, open_source
-
-    session = Session(recipe=None)
-    if args.image_dir is None:
-        with option("--source"):
-            session.source = open_source(args.source or 0)
-    else:
-        if output_dir is not None and output_dir.resolve() == args.image_dir.resolve():
-            raise UserError(
-                f"--output_dir: {output_dir} is the folder of the pictures: give another"
-            )
-        with option("--image_dir"):
-            session.paths = list_pictures(args.image_dir, output_dir)
-        session.folder = args.image_dir
-    with option("--weight_file"):
-        session.recipe = Recipe.of(
-            args.weight_file,
-            args.margin,
-            cropped=args.cropped,
-            interval=args.interval,
-            age_offset=args.age_offset,
-            depth=args.depth,
-            width=args.width,
-        )
-    warning = margin_warning(session.recipe.description, args.margin)
-    if warning:
-        log(warning)
-    return session
 
 
 def margin_warning(description, margin):

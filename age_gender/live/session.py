@@ -1,0 +1,76 @@
+"""The input and the network of demo.py and run.py, as their options name them."""
+
+import dataclasses
+from pathlib import Path
+
+from age_gender.command_line import UserError, log, option
+from age_gender.face_estimator import Recipe
+from age_gender.frames import Camera, VideoFile, list_pictures, open_source, pictures
+from age_gender.live.options import margin_warning
+from age_gender.live.player import Player, analysed_frames
+
+
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """The input and the network.
+
+    Attributes:
+        recipe: `Recipe`.
+        folder, paths: --image_dir and its pictures; None for a camera or a video.
+        source: `Camera` or `VideoFile`; None for pictures.
+    """
+
+    recipe: Recipe
+    folder: Path | None
+    paths: list | None
+    source: Camera | VideoFile | None
+
+    def frames(self, analyst, every_frame, embed=lambda: False):
+        """Iterate over `player.Shown`: pictures, or the frames of a camera or video.
+
+        Args:
+            analyst: `analyst.Analyst`.
+            every_frame: analyse each frame of a video, however long that takes.
+            embed: function that returns whether embeddings are computed too.
+        """
+        if self.source is None:
+            return analysed_frames(pictures(self.paths, self.folder), analyst, embed)
+        if every_frame and not self.source.live:
+            return analysed_frames(self.source, analyst, embed)
+        return Player(self.source, analyst, embed)
+
+
+def open_session(args, output_dir=None):
+    """The `Session` of the options.
+
+    Args:
+        args: the options, as `options.add` declares them.
+        output_dir: folder for results; its pictures are not part of the input.
+
+    Raises `UserError` if pictures, video or weights are missing or do not fit.
+    """
+    paths = source = None
+    if args.image_dir is None:
+        with option("--source"):
+            source = open_source(args.source or 0)
+    else:
+        if output_dir is not None and output_dir.resolve() == args.image_dir.resolve():
+            raise UserError(
+                f"--output_dir: {output_dir} is the folder of the pictures: give another"
+            )
+        with option("--image_dir"):
+            paths = list_pictures(args.image_dir, output_dir)
+    with option("--weight_file"):
+        recipe = Recipe.of(
+            args.weight_file,
+            args.margin,
+            cropped=args.cropped,
+            interval=args.interval,
+            age_offset=args.age_offset,
+            depth=args.depth,
+            width=args.width,
+        )
+    warning = margin_warning(recipe.description, args.margin)
+    if warning:
+        log(warning)
+    return Session(recipe, args.image_dir, paths, source)
