@@ -27,7 +27,7 @@ File.__doc__ = "A file of the index: its name, and the versions of Python that i
 
 def pins(path=REQUIREMENTS):
     """The (name, version) of each pin in a requirements file."""
-    return re.findall(r"^([\w.-]+)==([\w.]+)", path.read_text(), re.MULTILINE)
+    return re.findall(r"^([\w.-]+)==([\w.]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def files_of(pin):

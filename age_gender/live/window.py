@@ -11,20 +11,20 @@ from age_gender.command_line import UserError
 PICTURE_SIZE = 640  # longer side in pixels of a folder's pictures in the window
 QUIT_KEYS = (27, ord("q"))  # Escape, q
 NO_KEY = -1
+# OpenCV's Qt on Linux is for X11, whatever other programs are told to use.
+QT = {"QT_QPA_PLATFORM": "xcb"} if sys.platform == "linux" else {}
 
 
 def require_display(remedy):
     """Raise `UserError` if no window can be opened; its message ends with ``remedy``.
 
-    Without a display Qt ends the whole process, so a child process tries first. OpenCV's Qt on
-    Linux is for X11, whatever other programs are told to use.
+    Without a display Qt ends the whole process, so a child process tries first.
     """
-    if sys.platform == "linux":
-        os.environ["QT_QPA_PLATFORM"] = "xcb"
-        if not os.environ.get("DISPLAY"):
-            raise UserError(f"no display to open a window on: {remedy}")
+    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+        raise UserError(f"no display to open a window on: {remedy}")
     trial = "import cv2; cv2.namedWindow('trial'); cv2.waitKey(1)"
-    if subprocess.run([sys.executable, "-c", trial], capture_output=True).returncode:
+    command = [sys.executable, "-c", trial]
+    if subprocess.run(command, capture_output=True, env=os.environ | QT).returncode:
         raise UserError(f"no display to open a window on: {remedy}")
 
 
@@ -35,6 +35,7 @@ class Window:
         self.title = title
 
     def __enter__(self):
+        os.environ.update(QT)
         cv2.namedWindow(self.title, cv2.WINDOW_AUTOSIZE)
         return self
 

@@ -15,8 +15,9 @@ with window.Window("result") as shown:
 
 
 @pytest.fixture
-def alone(on_screen, tmp_path):
+def alone(on_screen, tmp_path, monkeypatch):
     """A window that shows the same picture again with every key."""
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")  # for other programs
     (tmp_path / "alone.py").write_text(ALONE)
     return on_screen(tmp_path / "alone.py")
 
@@ -60,6 +61,13 @@ def test_video_plays_to_its_end(demo, tmp_path, astronaut):
     program = demo("--source", write_video(tmp_path / "clip.avi", astronaut, 8))
     assert program.wait() == 0
     assert program.said() == ""
+
+
+@pytest.mark.parametrize("platform", ["offscreen", "wayland", "bogus"])
+def test_platform_that_qt_is_told_to_use_elsewhere_is_not_used(display, monkeypatch, platform):
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.setenv("QT_QPA_PLATFORM", platform)
+    window.require_display("do otherwise")
 
 
 def test_without_a_display_one_line_says_what_works(monkeypatch):
