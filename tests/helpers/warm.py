@@ -146,15 +146,15 @@ def _become(request, files):
 
 def _fork_passfds(path, arguments, files, spawn=multiprocessing.util.spawnv_passfds):
     """What multiprocessing spawns, forked; ``arguments`` end with CODE --multiprocessing-fork."""
-    if _threads() > threading.active_count():  # TensorFlow's or Qt's, which do not survive it
-        return spawn(path, arguments, files)
+    *_, code, option = map(os.fsdecode, arguments)
+    if option != "--multiprocessing-fork" or _threads() > threading.active_count():
+        return spawn(path, arguments, files)  # threads of TensorFlow or Qt do not survive a fork
     pid = os.fork()
     if pid:
         return pid
     kept = sorted({0, 1, 2, *files})
     for low, high in zip(kept, [*kept[1:], os.sysconf("SC_OPEN_MAX")]):
         os.closerange(low + 1, high)
-    *_, code, option = map(os.fsdecode, arguments)
     sys.argv = ["-c", option]
     status = 1
     try:
