@@ -77,7 +77,8 @@ def main(argv=None):
     with option("--weight_file"):
         paths = [weights.find(name) for name in args.weight_file or [None]]
         description, _ = weights.read(paths[0])
-    with tempfile.TemporaryDirectory() as temporary:
+    # Windows removes no open file, and the database in it stays open until the end.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         folder = args.output_dir or Path(temporary)
         with option("--input"):
             database = open_pictures(args.input, description, folder, args.age_label)
