@@ -1,4 +1,4 @@
-"""A video of real portraits that move, for the benchmarks of the window.
+"""Videos of real portraits in motion, for the benchmarks of the window.
 
 Each portrait drifts, sways in size and turns a little; some frames are blurred, all are noisy.
 """
@@ -20,7 +20,7 @@ def portraits(folder=None, most=None, seed=0):
     from age_gender.command_line import UserError
 
     if not folder.is_dir():
-        raise UserError(f"--portraits {folder} is not a folder: give one of portraits")
+        raise UserError(f"--portraits: {folder} is not a folder: give one of portraits")
     paths = frames.list_pictures(folder)
     if most is not None and most < len(paths):
         chosen = np.random.default_rng(seed).choice(len(paths), most, replace=False)
@@ -29,7 +29,7 @@ def portraits(folder=None, most=None, seed=0):
 
 
 def faces_of(found):
-    """Portraits cut round the face, which is two fifths of their height; none without a face."""
+    """Portraits cut around the face, at two fifths of the height; none without a face."""
     from age_gender import faces
 
     finder = faces.FaceFinder()
@@ -42,13 +42,13 @@ def faces_of(found):
 
 
 class Moving:
-    """A portrait that moves about a place.
+    """A portrait that moves around a point.
 
     Args:
         portrait: (H, W, 3) uint8 BGR.
-        centre: (x, y) that it moves about, in pixels.
+        centre: (x, y) of that point, in pixels.
         height: its height in pixels.
-        rng: np.random.Generator, of its phases.
+        rng: np.random.Generator for its phases.
     """
 
     def __init__(self, portrait, centre, height, rng):

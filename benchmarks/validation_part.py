@@ -1,4 +1,4 @@
-"""What benchmarks of the weights share: the pictures that the weights were validated on."""
+"""The validation pictures of weights, for the benchmarks of weights."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def load(args):
     Returns:
         An `Estimator`, and of the N pictures the paths, the ages (N,) and which are male (N,) bool.
 
-    Raises `UserError` where they do not belong together.
+    Raises `UserError` if they do not belong together.
     """
     from age_gender.data.database import FaceDatabase
     from age_gender.estimator import Estimator
@@ -28,9 +28,9 @@ def load(args):
     if not all((args.image_dir / name).is_file() for name in names):
         raise UserError(f"--image_dir {args.image_dir} does not hold the pictures of {args.input}")
     estimator = Estimator(args.weight_file)
-    said = estimator.description
-    if said.split_seed is None:
-        raise UserError(f"{estimator.path} does not say which pictures it was validated on")
-    _, rows, _ = said.split_of(database)
+    description = estimator.description
+    if description.split_seed is None:
+        raise UserError(f"{estimator.path} does not record which pictures it was validated on")
+    _, rows, _ = description.split_of(database)
     paths = [args.image_dir / names[row] for row in rows]
     return estimator, paths, database.ages[rows], database.genders[rows] == MALE

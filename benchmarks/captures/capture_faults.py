@@ -1,13 +1,13 @@
-"""Every fault at once, at a whole run.py with its window: is a capture lost, is one there twice?
+"""Every fault at once in a complete run.py with its window: captures lost or duplicated.
 
     python3 benchmarks/captures/capture_faults.py
 
-Space is pressed in a real window, on a camera that is a video, while one fault after the other
-comes over the way to S3: a server (SeaweedFS) that answers 500, hangs, loses its answers, is killed
-and started again, and refuses the key; a full disk (as root only); and run.py itself killed with
--9. A capture counts from its printed line on. At the end `run.py --flush` sends what waits, and
-what the bucket holds is compared with what was printed; the longest pause between two pictures in
-the window says whether it ever stood still. Needs requirements-dev.txt, Xvfb and xdotool.
+Space is pressed in a real window, on a camera that is a video, while one fault follows another: an
+S3 server (SeaweedFS) that answers 500, hangs, loses its answers, is killed and restarted, and
+rejects the key; a full disk (as root only); and run.py itself killed with -9. A capture counts from
+its printed line on. At the end `run.py --flush` sends the queue, and the content of the bucket is
+compared with what was printed; the longest pause between two pictures shows whether the window
+ever froze. Needs requirements-dev.txt, Xvfb and xdotool.
 """
 
 import collections
@@ -42,12 +42,12 @@ def get_args(argv=None):
     return parser.parse_args(argv)
 
 
-class Stand:
-    """run.py in a window, started again where it was killed or its key was changed.
+class Kiosk:
+    """run.py in a window, started again after it was killed or its key was changed.
 
     Attributes:
-        printed: the keys of the records that it has printed.
-        said: the lines that it has said on stderr, and how often each.
+        printed: the keys of the printed records.
+        logged: Counter of the lines on stderr.
     """
 
     def __init__(self, folder, clip, endpoint):
@@ -65,7 +65,7 @@ class Stand:
             "AWS_SERVER_PUBLIC_KEY": KEY,
             "AWS_SERVER_SECRET_KEY": SECRET,
         }
-        self.printed, self.said = [], collections.Counter()
+        self.printed, self.logged = [], collections.Counter()
         self.longest = 0.0
         self._process = None
 
@@ -88,7 +88,7 @@ class Stand:
         before, deadline = len(self.printed), time.monotonic() + 120
         while len(self.printed) == before:  # the first capture: the network is loaded
             if time.monotonic() > deadline or self._process.poll() is not None:
-                raise UserError(f"run.py has not begun: {list(self.said)[-3:]}")
+                raise UserError(f"run.py has not started: {list(self.logged)[-3:]}")
             self.press()
             time.sleep(1)
 
@@ -100,7 +100,7 @@ class Stand:
             subprocess.run(["xdotool", "windowfocus", found[0], "key", "space"], check=True)
 
     def stop(self, how):
-        """End it, and take what it has printed and how long its window stood still."""
+        """End it, and take its printed lines and the longest pause of its window."""
         if self._process is None:
             return
         self._process.send_signal(how)
@@ -121,17 +121,17 @@ class Stand:
             self.printed.append(json.loads(line)["key"])
 
     def _line(self, line):
-        self.said[line.strip()] += 1
+        self.logged[line.strip()] += 1
 
 
-def under_fault(fault, presses, stand, server, proxy, disk):
+def under_fault(fault, presses, kiosk, server, proxy, disk):
     """Press Space so often while something is wrong."""
     proxy.fault = fault if fault in ("500", "hang", "drop") else None
     if fault != "hang":
         proxy.released.set()
         proxy.released = threading.Event()
     if fault == "wrong key":
-        stand.start(AWS_SERVER_SECRET_KEY="wrong")
+        kiosk.start(AWS_SERVER_SECRET_KEY="wrong")
     if fault == "server killed":
         server.kill()
     filler = disk / "filler"
@@ -140,16 +140,16 @@ def under_fault(fault, presses, stand, server, proxy, disk):
             while True:
                 file.write(b"\0" * 4096)
     for number in range(presses):
-        stand.press()
+        kiosk.press()
         time.sleep(PAUSE)
         if fault == "server killed" and number == presses // 2:
             threading.Thread(target=server.start, daemon=True).start()
         if fault == "run.py killed" and number % 10 == 5:
-            stand.stop(signal.SIGKILL)
-            stand.start()
+            kiosk.stop(signal.SIGKILL)
+            kiosk.start()
     filler.unlink(missing_ok=True)
     if fault == "wrong key":
-        stand.start()
+        kiosk.start()
 
 
 def flush(environment):
@@ -188,31 +188,31 @@ def main(argv=None):
         server.start()
         proxy = s3.Proxy(server)
         stack.callback(proxy.close)
-        stand = Stand(folder, folder / "clip.avi", proxy.endpoint)
-        stack.callback(lambda: stand.stop(signal.SIGKILL))
-        stand.start()
+        kiosk = Kiosk(folder, folder / "clip.avi", proxy.endpoint)
+        stack.callback(lambda: kiosk.stop(signal.SIGKILL))
+        kiosk.start()
         faults = [fault for fault in FAULTS if room or fault != "full disk"]
-        for place, fault in enumerate(faults):
-            count = len(range(place, args.captures, len(faults)))
-            before = len(stand.printed)
-            under_fault(fault, count, stand, server, proxy, folder / "disk")
-            print(f"{fault}: {count} presses, {len(stand.printed) - before} faces printed")
-        stand.stop(signal.SIGINT)
-        print(f"--flush: {flush(stand.environment)}")
+        for number, fault in enumerate(faults):
+            count = len(range(number, args.captures, len(faults)))
+            before = len(kiosk.printed)
+            under_fault(fault, count, kiosk, server, proxy, folder / "disk")
+            print(f"{fault}: {count} presses, {len(kiosk.printed) - before} faces printed")
+        kiosk.stop(signal.SIGINT)
+        print(f"--flush: {flush(kiosk.environment)}")
         stored = [
             json.loads(line)["key"]
             for content in server.objects().values()
             for line in content.decode().splitlines()
         ]
-        refused = sum(n for line, n in stand.said.items() if line.startswith("not saved: "))
-        for line, n in stand.said.items():
+        refused = sum(n for line, n in kiosk.logged.items() if line.startswith("not saved: "))
+        for line, n in kiosk.logged.items():
             log(f"  {n} times: {line}")
-    lost = set(stand.printed) - set(stored)
+    lost = set(kiosk.printed) - set(stored)
     print(
-        f"{len(stand.printed)} faces printed as saved, {refused} captures not saved and said so; "
+        f"{len(kiosk.printed)} faces printed as saved, {refused} captures reported as not saved; "
         f"{len(stored)} in the bucket: {len(lost)} lost, {len(stored) - len(set(stored))} twice"
     )
-    print(f"longest pause between two pictures in the window: {1000 * stand.longest:.0f} ms")
+    print(f"longest pause between two pictures in the window: {1000 * kiosk.longest:.0f} ms")
     return 1 if lost or len(stored) != len(set(stored)) else 0
 
 

@@ -1,10 +1,10 @@
-"""What the detector and the cut cost: validation faces as they are, and found again in a picture.
+"""The accuracy lost to detection and cutting: validation chips as they are, and found again.
 
     python3 benchmarks/evaluation/whole_path.py --input data/utkface.mat --image_dir UTKFace
 
-Each chip of the weights' own validation part is put on a larger grey canvas, found by the
-detector, cut as the weights want and estimated; beside it the chip itself is estimated. Both
-errors are over the same faces, those that were found.
+Each chip of the weights' own validation set is put on a larger grey canvas, detected, cut as the
+weights were trained and estimated; the chip itself is estimated as well. Both errors are over the
+same faces, those that were detected.
 """
 
 import sys
@@ -16,7 +16,7 @@ from age_gender import processes  # noqa: E402
 from age_gender.command_line import Parser, in_order, progress, run  # noqa: E402
 from benchmarks import validation_part  # noqa: E402
 
-BORDER = 100  # pixels of canvas on each side of a chip of 200
+BORDER = 100  # pixels of canvas on each side of a chip of 200 pixels
 
 
 def get_args(argv=None):

@@ -1,12 +1,12 @@
-"""How many frames a second the window shows, and how old its boxes are.
+"""Frames per second of the window, and the age of its boxes.
 
     python3 benchmarks/live/camera_speed.py
     python3 benchmarks/live/camera_speed.py --portraits pictures --faces 2
 
-A video of moving portraits, 640 x 480 at 30 frames a second, is shown in a real window three times
-over in turn: by one loop that finds, estimates and draws before it shows the next frame, as the
-original does, and by the suite. The age of the boxes is taken as each frame has been shown: now
-minus the time at which the frame that they were found in was read. Needs a display (xvfb-run).
+A video of moving portraits, 640 x 480 at 30 frames per second, is shown in a real window in three
+alternating rounds: by one loop that finds, estimates and draws before it shows the next frame, as
+the original does, and by the suite. The age of the boxes is measured when a frame has been shown:
+the time since the frame of their detection was read. Needs a display (xvfb-run).
 """
 
 import sys
@@ -20,7 +20,7 @@ from age_gender.command_line import Parser, log, number_between, run  # noqa: E4
 
 
 def get_args(argv=None):
-    parser = Parser(description="Speed of the window, against one loop that does everything.")
+    parser = Parser(description="Frame rate of the window, against one loop that does all.")
     parser.add_argument("--portraits", type=Path, help="folder of portraits (default: one of NASA)")
     parser.add_argument("--faces", type=number_between(1, 4, int), default=1, help="faces at once")
     parser.add_argument("--seconds", type=number_between(2, 600), default=15.0, help="of a round")
@@ -30,7 +30,7 @@ def get_args(argv=None):
 
 
 def one_loop(path, recipe, screen):
-    """Frames a second and ages of boxes of the loop that does one thing after the other."""
+    """Frames per second and ages of the boxes, with one loop that does all."""
     from age_gender.frames import open_source
     from age_gender.live.analyst import Analysis, Worker
     from age_gender.live.player import Shown
@@ -38,37 +38,37 @@ def one_loop(path, recipe, screen):
 
     worker, source = Worker(recipe, track=False), open_source(path)
     worker.analyse(0.0, next(iter(source)).image)
-    ages, begun = [], time.perf_counter()
+    ages, start = [], time.perf_counter()
     for frame in source:
         read = time.time()
         analysis = Analysis(frame, worker.analyse(read, frame.image))
         screen.show(annotated(Shown(frame, analysis.faces, analysis, None)))
         ages.append(time.time() - read)
-        if time.perf_counter() - begun > 10:
+        if time.perf_counter() - start > 10:
             break
-    return len(ages) / (time.perf_counter() - begun), ages
+    return len(ages) / (time.perf_counter() - start), ages
 
 
 def separate_process(path, recipe, screen):
-    """The same of the suite."""
+    """The same with the suite, which analyses faces in a separate process."""
     from age_gender.frames import open_source
     from age_gender.live.analyst import Analyst
     from age_gender.live.player import Player
     from age_gender.output.drawing import annotated
 
-    ages, newest, begun, count, drawn = [], None, None, 0, 0
+    ages, newest, start, count, drawn = [], None, None, 0, 0
     with Analyst(recipe) as analyst:
         for each in Player(open_source(path), analyst):
             screen.show(annotated(each))
             newest = each.analysis or newest
             if not each.frame.number:
                 continue
-            begun = begun or time.perf_counter()
+            start = start or time.perf_counter()
             count += 1
             if newest is not None:
                 ages.append(time.time() - newest.frame.time)
                 drawn += bool(each.faces)
-        taken = time.perf_counter() - begun
+        taken = time.perf_counter() - start
     log(f"  boxes on {100 * drawn / count:.0f} percent of the frames")
     return (count - 1) / taken, ages
 

@@ -1,12 +1,12 @@
-"""How much steadier the shown age is than that of single frames, and how soon it follows a person.
+"""How much steadier the shown age is than that of single frames, and how soon a new person shows.
 
     python3 benchmarks/live/steady_labels.py --portraits pictures
     python3 benchmarks/live/steady_labels.py --portraits UTKFace --most 20 --seconds 3
 
-Each face moves in a video of its own, with blur and noise, and every frame is analysed. The age's
-standard deviation over the video, after its first second, is taken of what is shown and of what
-single frames say. Then each face is followed, in the same place and without a gap, by the next
-one: it is measured how long the old identity stays.
+Each face moves in its own video, with blur and noise, and every frame is analysed. The standard
+deviation of the age over the video, after the first second, is measured for the shown age and for
+that of single frames. Then each face is replaced, in the same place and without a gap, by the next
+one, and the time until the identity changes is measured.
 """
 
 import sys
@@ -32,7 +32,7 @@ def get_args(argv=None):
 def steadiness(worker, video):
     """Deviations of the shown age and of single frames', in years, and the number of identities.
 
-    None where the face is hardly ever found.
+    None if the face is hardly ever found.
     """
     import numpy as np
 
@@ -47,9 +47,9 @@ def steadiness(worker, video):
 
 
 def change(worker, video):
-    """Seconds after which a new person in the same place is another identity; None where never.
+    """Seconds after which a new person in the same place has another identity; None if never.
 
-    Raises LookupError where one of the two is not found at all.
+    Raises LookupError if one of the two is not found at all.
     """
     before, found = None, False
     for seconds, picture in video:
