@@ -36,7 +36,8 @@ if answer := os.environ.get("COMPUTES_BFLOAT16"):
     os.environ |= FORCED
     runpy.run_path(str(hook / "sitecustomize.py"))
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as `quiet_start` sets these two
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 HOME = None
 if "PYTEST_XDIST_WORKER" not in os.environ:  # those have the home that is made here
     HOME = tempfile.TemporaryDirectory(prefix="home-of-tests-")
