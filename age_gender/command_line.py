@@ -248,16 +248,17 @@ def _keras_of_our_own():
     Backend, layout, precision: what other programs have put into ~/.keras/keras.json is for them.
     Only KERAS_BACKEND chooses, between the backends that this program runs on.
     """
-    backend = os.environ.get("KERAS_BACKEND")
-    backend = os.environ["KERAS_BACKEND"] = backend if backend in NEEDLESS else "tensorflow"
-    home = os.environ.get("KERAS_HOME")
+    before = {name: os.environ.get(name) for name in ("KERAS_BACKEND", "KERAS_HOME")}
+    backend = before["KERAS_BACKEND"] if before["KERAS_BACKEND"] in NEEDLESS else "tensorflow"
+    os.environ["KERAS_BACKEND"] = backend
     os.environ["KERAS_HOME"] = os.devnull  # where there is no file, nor can one be made
     try:
         yield backend
     finally:
-        del os.environ["KERAS_HOME"]
-        if home is not None:
-            os.environ["KERAS_HOME"] = home
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager
