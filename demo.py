@@ -15,6 +15,8 @@ from pathlib import Path
 from age_gender.command_line import Parser, UserError, log, option, run
 from age_gender.live import options
 
+# Imports that are slow are in the functions, so that --help and a mistyped option answer at once.
+
 
 def get_args(argv=None):
     parser = Parser(

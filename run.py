@@ -15,6 +15,8 @@ import settings
 from age_gender.command_line import Parser, log, number_between, plural, progress, run
 from age_gender.live import options
 
+# Imports that are slow are in the functions, so that --help and a mistyped option answer at once.
+
 
 def get_args(argv=None):
     parser = Parser(
