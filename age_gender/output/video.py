@@ -65,7 +65,7 @@ class Recording:
         for row in _rows(shown.analysis, self._video.start):
             self._identities.add(row["identity"])
             self._write_row(row)
-            result(face_line(f"{row['source']}  face {row['identity']}", row))
+            result(face_line(f"{row['source']}  identity {row['identity']}", row))
 
     @property
     def faces(self):

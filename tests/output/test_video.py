@@ -43,7 +43,7 @@ def test_video_and_tables_have_frame_time_and_identity(tmp_path, capsys):
         (str(n), str(time), "3", "30.0") for n, time in ((1, 0.0), (3, 0.2), (4, 0.3), (5, 0.4))
     ]
     assert str(record) == "5 frames, 4 analysed, 1 face"
-    assert capsys.readouterr().out.splitlines()[0].startswith("frame 1  face 3  box 5 6 20 20")
+    assert capsys.readouterr().out.splitlines()[0].startswith("frame 1  identity 3  box 5 6 20 20")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "results.csv",
         "results.jsonl",
