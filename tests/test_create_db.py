@@ -1,5 +1,6 @@
 import datetime
 import os
+import re
 
 import cv2
 import numpy as np
@@ -140,7 +141,8 @@ def test_score_that_leaves_no_row_is_one_line(tmp_path):
 def test_original_flags_and_defaults(command):
     done = command("create_db.py", "--help")
     assert done.returncode == 0
-    for text in ("--output OUTPUT, -o OUTPUT", "--db {wiki,imdb}", "(default: wiki)"):
+    assert re.search(r"--output( OUTPUT)?, -o OUTPUT", done.stdout)  # without, from Python 3.13 on
+    for text in ("--db {wiki,imdb}", "(default: wiki)"):
         assert text in done.stdout
     args = create_db.get_args(["-o", "a.mat"])
     assert (args.db, args.img_size, args.min_score) == ("wiki", 32, 1.0)
