@@ -63,11 +63,20 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
+# What OpenCV, HDF5, TensorFlow and JAX set when the first test that needs them imports them.
+OF_IMPORTS = {
+    *("LD_LIBRARY_PATH", "QT_QPA_FONTDIR", "QT_QPA_PLATFORM_PLUGIN_PATH", "HDF5_PLUGIN_PATH"),
+    *("TF2_BEHAVIOR", "TPU_ML_PLATFORM", "TPU_ML_PLATFORM_VERSION", "TPU_SKIP_MDS_QUERY"),
+    "ENABLE_RUNTIME_UPTIME_TELEMETRY",
+}
+
+
 def _state():
     """What of this process and its children outlives a test."""
     mask = os.umask(0o77)
     os.umask(mask)
-    environment = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
+    ignored = {"PYTEST_CURRENT_TEST", *OF_IMPORTS}
+    environment = {name: value for name, value in os.environ.items() if name not in ignored}
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     policy = keras.config.dtype_policy().name if (keras := sys.modules.get("keras")) else "float32"
     return {

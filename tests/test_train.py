@@ -40,12 +40,14 @@ def embedded(database):
 
 def tiny(database, output, *more):
     small = ["--depth", "10", "--width", "1", "--batch_size", "16", "--lr", "0.01", "--warmup", "0"]
-    small += ["--engine", "plain"]
+    small += ["--engine", "plain", "--precision", "float32", "--steps_per_execution", "1"]
     return ["-i", str(database), "--output_path", str(output), *small, *more]
 
 
 def test_run_leaves_weights_and_history_that_describe_it(database, tmp_path, capsys):
+    """With the precision that is chosen by timing, and more steps in one go than an epoch has."""
     arguments = tiny(database, tmp_path, "--nb_epochs", "3", "--validation_split", "0.2", "--aug")
+    arguments += ["--precision", "auto", "--steps_per_execution", "32"]
     train.main([*arguments, "--tensorboard"])
     history = pandas.read_hdf(tmp_path / "history_10_1.h5", "history")
     assert len(history) == 3
