@@ -1,4 +1,4 @@
-"""The original's generator: mixed batches of arrays, for ever."""
+"""The original's generator: endless mixup batches of arrays."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from generator import Batches
 
 
 class MixupGenerator(Batches):
-    """Batches in which pictures and labels are blended with those of another batch.
+    """Batches whose pictures and labels are blended with those of another batch.
 
     Args:
         X_train: (N, S, S, 3) pictures, 0 to 255.
@@ -15,11 +15,11 @@ class MixupGenerator(Batches):
         batch_size: pictures in a batch.
         alpha: of mixup's Beta(alpha, alpha).
         shuffle: draw the pictures in random order.
-        datagen: what is done to the blended pictures: an `Augmentation`, or anything with Keras's
+        datagen: applied to the blended pictures: an `Augmentation`, or anything with Keras's
             ``random_transform(picture)`` and ``standardize(picture)``.
         kwargs: seed, and those of `keras.utils.PyDataset`.
 
-    It is a `keras.utils.PyDataset`; called, it yields batches for ever.
+    It is a `keras.utils.PyDataset`; called, it yields batches endlessly.
     """
 
     def __init__(

@@ -2,15 +2,15 @@
 
     python3 plot_history.py --input checkpoints/history_16_8.h5
 
-Writes loss.png, accuracy.png and mae.png. The histories of the original, and of a run that still
-goes on, are read too.
+Writes loss.png, accuracy.png and mae.png. Histories of the original, and of a run in progress, are
+read too.
 """
 
 import os
 import re
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, run
+from age_gender.command_line import Parser, UserError, option, run
 from age_gender.diagrams import diagram
 from age_gender.files import shown
 
@@ -30,37 +30,37 @@ def get_args(argv=None):
         type=Path,
         nargs="+",
         required=True,
-        help="history (.h5); several are drawn into the same pictures",
+        help="history (.h5); several are drawn into the same diagrams",
     )
     parser.add_argument(
         "--output_dir",
         type=Path,
-        help="folder for the pictures; by default that of the history, or what all have in common",
+        help="folder for the diagrams; by default the history's, or the common one of several",
     )
     return parser.parse_args(argv)
 
 
 def read_history(path):
-    """Read a history as a pandas DataFrame, a row for each epoch, with today's column names.
+    """Read a history as a pandas DataFrame, a row for each epoch, with Keras 3's column names.
 
-    Raises `UserError` where the file is not a history.
+    Raises `UserError` if the file is not a history.
     """
     import pandas
     import tables
 
     if not path.is_file():
-        raise UserError(f"--input {path} is not a file: give the history that train.py wrote")
+        raise UserError(f"{path} is not a file: give the history that train.py wrote")
     try:
         history = pandas.read_hdf(path, "history")
     except (KeyError, OSError, ValueError, TypeError, tables.HDF5ExtError) as error:
-        raise UserError(f"--input {path} is not a training history of train.py") from error
+        raise UserError(f"{path} is not a training history of train.py") from error
     if not isinstance(history, pandas.DataFrame) or history.empty or "loss" not in history:
-        raise UserError(f"--input {path} is not a training history of train.py")
+        raise UserError(f"{path} is not a training history of train.py")
     return history.rename(columns=lambda name: re.sub("_acc$", "_accuracy", name))
 
 
 def names_of(paths):
-    """A name for each history: its folder's where these differ, else its own."""
+    """A name for each history: its folder's if these differ, else its own."""
     folders = [path.resolve().parent.name for path in paths]
     names = folders if len(set(folders)) == len(paths) else [path.stem for path in paths]
     if len(set(names)) < len(paths):
@@ -82,7 +82,7 @@ def _draw_run(axes, history, columns):
 
 
 def _draw_runs(axes, histories, column):
-    """One figure of several runs: validation, and training fainter."""
+    """One column of several runs: validation solid, training dotted."""
     for colour, (name, history) in enumerate(histories.items()):
         _curve(axes, history, column, None, f"C{colour}", ":")
         _curve(axes, history, f"val_{column}", name, f"C{colour}", "-")
@@ -101,8 +101,8 @@ def draw(histories, columns, title, path):
 
     Args:
         histories: dict of a name and what `read_history` returned, for each run.
-        columns: names of the columns of training; validation's have "val_" before.
-        title: what they are.
+        columns: names of the columns for training; those for validation begin with "val_".
+        title: of the diagram.
         path: the file.
     """
     columns = [name for name in columns if any(name in each for each in histories.values())]
@@ -133,7 +133,8 @@ def common_folder(paths):
 
 def main(argv=None):
     args = get_args(argv)
-    histories = dict(zip(names_of(args.input), map(read_history, args.input)))
+    with option("--input"):
+        histories = dict(zip(names_of(args.input), map(read_history, args.input)))
     folder = args.output_dir or common_folder(args.input)
     folder.mkdir(parents=True, exist_ok=True)
     for name, (title, columns) in PICTURES.items():

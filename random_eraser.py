@@ -22,8 +22,8 @@ def erase(
     """Erase a rectangle of each of ``images`` (N, H, W, C) in place with probability ``p``.
 
     The area is uniform in s_l to s_h of the picture, the aspect uniform in r_1 to r_2, redrawn
-    until the rectangle fits, and the fill uniform in v_l to v_h, one value for a rectangle. The
-    pictures are ``part`` of a batch of ``count``, for which is drawn. Returns ``images``.
+    until the rectangle fits, and the fill uniform in v_l to v_h, one value for a rectangle. Numbers
+    are drawn for a batch of ``count``, of which the pictures are ``part``. Returns ``images``.
     """
     count = count or len(images)
     height, width = images.shape[1:3]
@@ -46,6 +46,6 @@ def erase(
 
 
 def get_random_eraser(p=0.5, s_l=0.02, s_h=0.4, r_1=0.3, r_2=1 / 0.3, v_l=0, v_h=255, seed=None):
-    """The original's name: a function of one image (H, W, C), with a random stream of its own."""
+    """The original's function: returns an eraser of one image (H, W, C) with its own generator."""
     rng = np.random.default_rng(seed)
     return lambda image: erase(image[None], rng, p, s_l, s_h, r_1, r_2, v_l, v_h)[0]

@@ -78,10 +78,10 @@ def test_table_of_something_else_is_one_line(tmp_path):
 def test_other_file_is_one_line(tmp_path, content):
     path = tmp_path / "history.h5"
     if content is None:
-        message = f"--input {path} is not a file: give the history that train.py wrote"
+        message = f"--input: {path} is not a file: give the history that train.py wrote"
     else:
         path.write_bytes(content)
-        message = f"--input {path} is not a training history of train.py"
+        message = f"--input: {path} is not a training history of train.py"
     with pytest.raises(UserError) as error:
         plot_history.main(["-i", str(path)])
     assert str(error.value) == message

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from age_gender.command_line import UserError
+from age_gender.command_line import UserError, log, progress
 from age_gender.data.dataset import Dataset, Pictures
+from age_gender.faces import whole
+from age_gender.frames import UnreadablePicture, read_picture
 from age_gender.genders import UNKNOWN
 from age_gender.weights import MARGIN
 from wide_resnet import AGE_CLASSES
@@ -54,6 +56,26 @@ def read_table(folder, part):
     if not names:
         raise UserError(f"{path} names no picture")
     return names, ages
+
+
+def read_faces(folder, names, size, resize):
+    """Read the pictures that exist and are whole; log how many do not.
+
+    Args:
+        folder, names: as in `read_table`.
+        size: of the faces in pixels.
+        resize: OpenCV's filter, "linear" or "area".
+
+    Yields (number of the name, face (size, size, 3) uint8 BGR).
+    """
+    missing = []
+    for row in progress(range(len(names)), len(names), "pictures"):
+        try:
+            yield row, whole(read_picture(folder / names[row]), size, resize)
+        except UnreadablePicture:
+            missing.append(names[row])
+    if missing:
+        log(f"{len(missing)} pictures are missing or unreadable, the first is {missing[0]}")
 
 
 def read_names(path):

@@ -1,9 +1,9 @@
-"""Pictures become a face database: on all cores, in constant memory, resumed where it stopped.
+"""Build a face database from pictures: on all cores, in constant memory, resumable.
 
-In a folder beside the output, X.mat.part, each picture has a place for its face in the file
+In a folder beside the output, X.mat.part, each picture has a slot for its face in the file
 "faces" and one in "records"; processes fill them in any order. A record holds a checksum of
-itself and of the face, so that whatever ended an earlier run, the next one knows what is whole and
-makes the rest. The database is written from these, and has its name only when it is complete.
+itself and of the face, so that however an earlier run ended, the next one knows what is complete
+and makes the rest. The database is written from these, and appears when it is complete.
 """
 
 import collections
@@ -20,9 +20,9 @@ import numpy as np
 
 from age_gender import processes, system
 from age_gender.command_line import UserError, in_order, log, progress
-from age_gender.data import database as face_database
 from age_gender.data import duplicates
-from age_gender.data import report as database_report
+from age_gender.data.database import CHUNK, create
+from age_gender.data.report import write_tables
 from age_gender.files import NO_ROOM, locked, read_at, replace, write_at
 from age_gender.frames import UnreadablePicture, decode_picture
 
@@ -38,7 +38,7 @@ RECORD = np.dtype(
 
 
 class UnusablePicture(Exception):
-    """A picture that gives no face for the database; the message says why."""
+    """A picture without a face for the database; the message is the reason."""
 
 
 @dataclasses.dataclass
@@ -55,21 +55,21 @@ class Built:
 
 
 def build(output, pictures, cut, settings, drop_conflicts=False):
-    """Make a face database, and the tables that `database_report.write_tables` puts beside it.
+    """Make a face database, and the tables that `report.write_tables` puts beside it.
 
     Args:
         output: the file.
         pictures: `Pictures`.
         cut: function of a picture (H, W, 3) uint8 BGR that returns the face, (img_size, img_size,
             3) uint8 BGR, or raises `UnusablePicture`; it is sent to other processes.
-        settings: arguments of `face_database.create`, as a dict.
-        drop_conflicts: leave out pictures of which a duplicate has another age or gender.
+        settings: arguments of `database.create`, as a dict.
+        drop_conflicts: leave out duplicate pictures whose ages or genders differ.
 
     Returns:
         `Built`.
 
-    Raises `UserError` where no picture can be used, another process makes the same output, or
-    the disk is full.
+    Raises `UserError` if no picture can be used, another process makes the same output, or the
+    disk is full.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     folder = output.with_name(f"{output.name}.part")
@@ -82,20 +82,20 @@ def build(output, pictures, cut, settings, drop_conflicts=False):
             built = slots.built(drop_conflicts)
             if built.written.any():
                 slots.write(folder / "database.mat", built)
-                database_report.write_tables(output, pictures, built)
+                write_tables(output, pictures, built)
                 replace(folder / "database.mat", output)
             for path in set(folder.iterdir()) - {lock}:
                 path.unlink()
         except KeyboardInterrupt:
-            raise KeyboardInterrupt("stopped: the same command goes on from here") from None
+            raise KeyboardInterrupt("stopped: the same command resumes") from None
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
             raise UserError(
-                f"{output}: {os.strerror(error.errno)}: make room and run the same command again, "
-                "it goes on from here"
+                f"{output}: {os.strerror(error.errno)}: make room and run the same command again "
+                "to resume"
             ) from error
-    with contextlib.suppress(OSError):  # where another process has begun there again
+    with contextlib.suppress(OSError):  # if another process has started there again
         lock.unlink()
         folder.rmdir()
     if not built.written.any():
@@ -112,7 +112,7 @@ def _nothing(pictures, skipped):
 
 
 class _Slots:
-    """The folder in which faces are collected, a slot for each picture."""
+    """The folder in which faces are collected, with a slot for each picture."""
 
     def __init__(self, folder, pictures, cut, settings):
         self._folder = folder
@@ -125,29 +125,29 @@ class _Slots:
         self._begin()
 
     def _begin(self):
-        """Keep the slots of an earlier run that had the same to do, else clear them."""
+        """Keep the slots of an earlier run with the same pictures and settings, else clear them."""
         plan = json.dumps([self._settings, str(self._pictures.folder.resolve())])
         names = "\n".join(self._pictures.names).encode("utf-8", "surrogatepass")
         plan = hashlib.sha256(plan.encode() + names).hexdigest()
-        noted = self._folder / "plan"
-        if noted.exists() and noted.read_text(encoding="ascii") == plan:
+        file = self._folder / "plan"
+        if file.exists() and file.read_text(encoding="ascii") == plan:
             done = int((np.fromfile(self._folder / "records", RECORD)["crc"] != 0).sum())
-            log(f"going on where an earlier run stopped: {done} pictures are done")
+            log(f"resuming an earlier run: {done} pictures are done")
             return
-        noted.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
         sizes = {"faces": math.prod(self._shape), "records": RECORD.itemsize}
         for name, size in sizes.items():
-            with open(self._folder / name, "wb") as file:
-                file.truncate(len(self._pictures) * size)
-        noted.write_text(plan, encoding="ascii")
+            with open(self._folder / name, "wb") as slots:
+                slots.truncate(len(self._pictures) * size)
+        file.write_text(plan, encoding="ascii")
 
     def fill(self):
         """Make every face that an earlier run has not made."""
         total = len(self._pictures)
         starts = range(0, total, self._batch)
         stop = processes.spawn.Event()
-        given = self._folder, self._pictures.folder, self._cut, self._shape, stop
-        with processes.pool(_Filler.prepare, *given) as pool:
+        arguments = self._folder, self._pictures.folder, self._cut, self._shape, stop
+        with processes.pool(_Filler.prepare, *arguments) as pool:
             try:
                 batches = in_order(pool, _Filler.fill, map(self._work, starts), 4 * system.cores())
                 finished = (row for _, batch in batches for row in self._note(*batch.result()))
@@ -166,7 +166,7 @@ class _Slots:
         return rows
 
     def built(self, drop_conflicts):
-        """What was made, as `Built`."""
+        """The `Built` of the slots."""
         records = np.fromfile(self._folder / "records", RECORD)
         rows = np.flatnonzero(records["crc"])
         digests = records["sha256"][rows]
@@ -180,12 +180,11 @@ class _Slots:
     def write(self, path, built):
         """Write the database, a few megabytes at a time."""
         names = np.array(self._pictures.names, object)
-        chunk = face_database.CHUNK
-        step = chunk * max(1, 4 * self._batch // chunk)
+        step = CHUNK * max(1, 4 * self._batch // CHUNK)
         written = np.flatnonzero(built.written)
         with (
-            open(self._folder / "faces", "rb", buffering=0) as made,
-            face_database.create(path, **self._settings, expected=len(written)) as database,
+            open(self._folder / "faces", "rb", buffering=0) as slots,
+            create(path, **self._settings, expected=len(written)) as database,
         ):
             starts = range(0, len(written), step)
             for start in progress(starts, len(starts), "parts written"):
@@ -193,7 +192,7 @@ class _Slots:
                 rows = built.rows[chosen]
                 faces = np.empty((len(rows), *self._shape), np.uint8)
                 for row, face in zip(rows, faces):
-                    read_at(made, face, int(row) * face.nbytes)
+                    read_at(slots, face, int(row) * face.nbytes)
                 database.append(
                     faces,
                     self._pictures.genders[rows],
@@ -205,13 +204,13 @@ class _Slots:
 
 
 class _Filler:
-    """Makes faces and puts them into their slots: one in each of the processes that do so."""
+    """Cuts faces and writes them into their slots; there is one in each process of the pool."""
 
     _own = None
 
     @classmethod
     def prepare(cls, *arguments):
-        """Make the one of this process."""
+        """Make the filler of this process."""
         cv2.setNumThreads(1)  # each process works on pictures of its own
         cls._own = cls(*arguments)
 

@@ -1,8 +1,8 @@
 """The face database: a MATLAB file of face crops with their ages and genders.
 
-Written as MATLAB 7.3, which is HDF5 behind a 512-byte header: any size, appended as a stream,
-and under its final name only when complete. The original's MATLAB 5 files are read too.
-MATLAB's ``load`` and h5py both open it; MATLAB shows the axes of an array in reverse order.
+Written as MATLAB 7.3, which is HDF5 behind a 512-byte header: it has any size, is appended as a
+stream, and appears when it is complete. The original's MATLAB 5 files are read too. MATLAB's
+``load`` and h5py both open it; MATLAB shows the axes of an array in reverse order.
 """
 
 import contextlib
@@ -10,9 +10,11 @@ import datetime
 import hashlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from age_gender.command_line import UserError
+from age_gender.data import matlab5
 from age_gender.files import NO_ROOM, atomic_write, reserve
 from age_gender.genders import ORDER, UNKNOWN
 from age_gender.weights import MARGIN
@@ -20,7 +22,7 @@ from age_gender.weights import MARGIN
 UNREADABLE = (OSError, ValueError, IndexError, TypeError, EOFError, NotImplementedError)
 MAKERS = "create_db.py or create_db_utkface.py"
 CHUNK = 16  # images; this and the next chosen by benchmarks/data/database_chunks.py
-CACHE = 0  # bytes of chunks that HDF5 keeps: without, it reads the one image that is asked for
+CACHE = 0  # bytes of HDF5's chunk cache: without it, only the requested image is read
 
 
 class DatabaseWriter:
@@ -54,7 +56,7 @@ class DatabaseWriter:
             images: (N, img_size, img_size, 3) uint8 BGR.
             genders: (N,) `genders.FEMALE` or `MALE`.
             ages: (N,) 0 to 100 years.
-            groups: (N,) numbers shared by the rows that show one and the same picture.
+            groups: (N,) numbers shared by the rows that show the same picture.
             digests: (N, 32) uint8, SHA-256 of the files that the faces come from.
             sources: N names of those files.
         """
@@ -81,22 +83,20 @@ def create(path, img_size, db, min_score, crop, margin=None, resize="linear", ex
     Args:
         path: the file; it appears only when the block ends without an error.
         img_size: side of the faces in pixels.
-        db: name of the dataset: "imdb", "wiki" or "utk".
-        min_score: the least detector score of the faces that were taken, -1 where there is none.
+        db: name of the data set, as `Dataset.db`.
+        min_score: the lowest detector score of the faces, -1 without one.
         crop: how the faces are cut, "margin" or "aligned".
         margin: margin around the face box, in parts of its sides, where crop is "margin".
         resize: OpenCV's filter.
-        expected: number of faces for which there must be room on the disk.
+        expected: number of faces for which room on the disk is reserved.
 
-    Raises OSError where the disk is full.
+    Raises OSError if the disk is full.
     """
-    import h5py
-
     path = Path(path)
     with atomic_write(path) as partial:
         with h5py.File(partial, "w", userblock_size=512) as file:
             file.flush()
-            # HDF5 does not survive a full disk, so it gets its room beforehand
+            # HDF5 does not survive a full disk, so its room is reserved first
             reserve(partial, expected * (3 * img_size**2 + 200) + 2**20)
             for name, value in (("img_size", img_size), ("min_score", min_score)):
                 dataset = file.create_dataset(name, data=np.array([[value]], np.float64))
@@ -118,7 +118,7 @@ def create(path, img_size, db, min_score, crop, margin=None, resize="linear", ex
 
 
 def _matlab_header():
-    """The 128 bytes by which MATLAB knows a 7.3 file, padded to the user block."""
+    """The 128 bytes by which MATLAB recognises a 7.3 file, padded to the user block."""
     when = datetime.datetime.now().strftime("%a %b %d %H:%M:%S %Y")
     text = f"MATLAB 7.3 MAT-file, Platform: GLNXA64, Created on: {when} HDF5 schema 1.00 ."
     header = text.encode().ljust(116) + bytes(8) + b"\x00\x02" + b"IM"
@@ -126,26 +126,24 @@ def _matlab_header():
 
 
 class FaceDatabase:
-    """A database that is read row by row; only labels are held in memory.
+    """A database that is read row by row; only the labels are in memory.
 
     Attributes:
         images: (N, S, S, 3) uint8 BGR; slice it to read.
         genders: (N,) int, as in `genders`.
         ages: (N,) int, years.
-        groups: (N,) int; rows that show one picture share a number.
+        groups: (N,) int; rows that show the same picture share a number.
         img_size: S, pixels.
-        db, crop, margin, resize: as in `create`; margin is None where it does not apply.
+        db, crop, margin, resize: as in `create`; margin is None for aligned faces.
         min_score: number.
     """
 
     def __init__(self, path):
-        """Open a database. Raises `UserError` where the file is not one."""
+        """Open a database. Raises `UserError` if the file is not one."""
         self.path = Path(path)
         if not self.path.is_file():
             raise UserError(f"{path} is not a file: make a database with {MAKERS}")
-        import h5py
-
-        open(self.path, "rb").close()  # where it may not be read, this says so
+        open(self.path, "rb").close()  # raises the system's error if it may not be read
         try:
             if h5py.is_hdf5(self.path):
                 self._open_hdf5(h5py.File(self.path, "r", rdcc_nbytes=CACHE))
@@ -162,11 +160,11 @@ class FaceDatabase:
             problem = problem.replace("\n", " ")
         if problem:
             raise UserError(
-                f"{path} is not a whole face database: {problem}: make it with {MAKERS}"
+                f"{path} is not a complete face database: {problem}: make it with {MAKERS}"
             )
 
     def _problem(self):
-        """What is wrong with a database that could be opened, else None."""
+        """What is wrong with a database that could be opened; None if nothing is."""
         shape, size = self.images.shape, self.img_size
         if shape[1:] != (size, size, 3) or self.images.dtype != np.uint8:
             return f"its images are {self.images.dtype} {shape}, not uint8 (N, {size}, {size}, 3)"
@@ -211,8 +209,6 @@ class FaceDatabase:
     def _open_matlab5(self):
         import scipy.io
 
-        from age_gender.data import matlab5
-
         labels = ["gender", "age", "db", "img_size", "min_score"]
         try:
             file = scipy.io.loadmat(self.path, variable_names=labels)
@@ -227,7 +223,7 @@ class FaceDatabase:
         self.min_score = float(file["min_score"].item())
         self.db = str(file["db"].item()).strip()
         self.resize = "linear"
-        if self.db == "utk":  # the original kept UTKFace's own order, 0 male
+        if self.db == "utk":  # the original kept the order of UTKFace's names, 0 male
             self.genders = 1 - self.genders
         self.crop = "aligned" if self.db == "utk" else "margin"
         self.margin = None if self.db == "utk" else MARGIN
@@ -256,15 +252,15 @@ class FaceDatabase:
 
 
 def split(digests, groups, validation, test, seed, fold=None):
-    """Divide rows at random but for good: neither their order nor the machine matters.
+    """Divide rows at random, the same way on every machine and in any order.
 
     A row's part is decided by a hash of the seed and of the SHA-256 of the first file in its
-    group, so that copies of a picture are never on two sides.
+    group, so that copies of a picture are always in the same part.
 
     Args:
         digests: N digests of 32 bytes.
         groups: (N,) group numbers.
-        validation, test: parts of the whole, 0 to 1.
+        validation, test: shares of the whole, 0 to 1.
         seed: any integer.
         fold: (K, N): the K-th of N equal parts is the validation, all others the training part.
 
@@ -272,14 +268,15 @@ def split(digests, groups, validation, test, seed, fold=None):
         Three sorted arrays of row numbers: training, validation, test.
     """
     first = {}
-    place = np.empty(len(groups))
+    draws = np.empty(len(groups))
     for row, group in enumerate(groups):
         digest = digests[first.setdefault(group, row)]
-        draw = hashlib.sha256(f"{seed}:{digest.hex()}".encode()).digest()
-        place[row] = int.from_bytes(draw[:8], "big") / 2**64
+        hashed = hashlib.sha256(f"{seed}:{digest.hex()}".encode()).digest()
+        draws[row] = int.from_bytes(hashed[:8], "big") / 2**64
     if fold:
-        held, tested = np.floor(place * fold[1]) == fold[0] - 1, np.zeros(len(place), bool)
+        validated, tested = np.floor(draws * fold[1]) == fold[0] - 1, np.zeros(len(draws), bool)
     else:
-        held = place < validation
-        tested = ~held & (place >= 1 - test)
-    return np.flatnonzero(~held & ~tested), np.flatnonzero(held), np.flatnonzero(tested)
+        validated = draws < validation
+        tested = ~validated & (draws >= 1 - test)
+    trained = ~validated & ~tested
+    return np.flatnonzero(trained), np.flatnonzero(validated), np.flatnonzero(tested)

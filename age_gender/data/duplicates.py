@@ -1,22 +1,21 @@
-"""Which pictures are one and the same, byte for byte or to the eye, and whether labels agree.
+"""Find duplicate pictures, identical or alike, and conflicts between their labels.
 
-Two pictures are near duplicates where their thumbnails correlate at ALIKE or more: the same
-photograph stored again, rescaled, recoloured or under a watermark. Other photographs of the same
-person, or of faces in the same pose, stay below it.
+Two pictures are alike if their thumbnails correlate at ALIKE or more: the same photograph stored
+again, rescaled, recoloured or with a watermark. Other photographs of the same person, or of faces
+in the same pose, stay below it.
 """
 
+import cv2
 import numpy as np
 
 THUMBNAIL = 16  # pixels
 ALIKE = 0.98
-COARSE = 8  # pixels; thumbnails so small are compared first: a quarter of the work
+COARSE = 8  # pixels; thumbnails of this size are compared first: a quarter of the work
 TILE = 1024  # rows of a block of comparisons: it stays in the processor's cache
 
 
 def thumbnail(image):
     """A picture (H, W, 3) uint8 BGR as (THUMBNAIL, THUMBNAIL) uint8 grey."""
-    import cv2
-
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     return cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
 
@@ -28,7 +27,7 @@ def byte_identical(digests):
 
 
 def alike(thumbnails, groups):
-    """Group numbers after rows whose pictures are alike are joined, and whoever they were with.
+    """Group numbers after the groups of rows whose pictures are alike are joined.
 
     Args:
         thumbnails: (N, THUMBNAIL, THUMBNAIL) uint8 grey.
@@ -69,10 +68,10 @@ def _pairs(thumbnails):
     side = THUMBNAIL // COARSE
     blocks = thumbnails.reshape(len(thumbnails), COARSE, side, COARSE, side)
     coarse = _unit(blocks.mean((2, 4), dtype=np.float32))
-    place = coarse @ np.linalg.eigh(np.cov(coarse.T))[1][:, -1]
-    order = np.argsort(place, kind="stable")
-    coarse, place = coarse[order], place[order]
-    ends = np.searchsorted(place, place + np.sqrt(2 - 2 * ALIKE) + 1e-6)
+    position = coarse @ np.linalg.eigh(np.cov(coarse.T))[1][:, -1]
+    order = np.argsort(position, kind="stable")
+    coarse, position = coarse[order], position[order]
+    ends = np.searchsorted(position, position + np.sqrt(2 - 2 * ALIKE) + 1e-6)
     for top in range(0, len(order), TILE):
         bottom = min(top + TILE, len(order))
         for left in range(top, ends[bottom - 1], 4 * TILE):
@@ -85,7 +84,7 @@ def _pairs(thumbnails):
 
 
 def _unit(pictures):
-    """Pictures (N, S, S) as vectors (N, S * S) of length 1 and mean 0; even ones as zeros."""
+    """Pictures (N, S, S) as vectors (N, S * S) of length 1 and mean 0; uniform ones as zeros."""
     vectors = pictures.reshape(len(pictures), np.prod(pictures.shape[1:])).astype(np.float32)
     vectors -= vectors.mean(1, keepdims=True)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-3)

@@ -1,17 +1,20 @@
-"""The pictures of the original's databases, MATLAB 5 files, without holding them all in memory.
+"""The pictures of the original's databases, MATLAB 5 files, without loading them all into memory.
 
 MATLAB's first axis is the fastest: such a file holds the first byte of every picture, then the
-second byte of every picture, so that one picture is strewn over all of it. On opening they are
-turned round, once, into a nameless temporary file that goes when the process does.
+second byte of every picture, so that one picture is spread over all of it. On opening they are
+transposed once into a temporary file without a name, which goes with the process.
 """
 
 import os
 import struct
 import tempfile
 
+import cv2
+import numpy as np
+
 from age_gender.files import read_at
 
-BLOCK = 4096  # pictures that are turned round at a time
+BLOCK = 4096  # pictures that are transposed at a time
 # Elements as MathWorks's "MAT-File Format" numbers them: a type, a size in bytes, the content.
 MATRIX, UINT8 = 14, 2
 FOUR_AXES = struct.pack("<II", 5, 16)  # int32
@@ -21,13 +24,11 @@ IMAGE = struct.pack("<II8s", 1, 5, b"image")  # int8, padded to 8
 def images(path):
     """The array "image" of a MATLAB 5 file as (N, H, W, 3) uint8, read from disk on demand.
 
-    Raises ValueError where there is none, or not as a whole.
+    Raises ValueError if there is none, or it is incomplete.
     """
-    import numpy as np
-
     with open(path, "rb", buffering=0) as file:
         found = _find(file)
-        if found is None:  # compressed, or of a machine with the other order of bytes
+        if found is None:  # compressed, or of a machine with the other byte order
             return _load(path)
         offset, (count, height, width, channels) = found
         if offset + count * height * width * channels > os.path.getsize(path):
@@ -47,7 +48,7 @@ def images(path):
 
 
 def _find(file):
-    """Where the array "image" begins and its shape (N, H, W, C); None where that cannot be seen."""
+    """Offset and shape (N, H, W, C) of the array "image"; None if they cannot be found."""
     if file.read(128)[126:128] != b"IM":
         return None
     while True:
@@ -65,7 +66,6 @@ def _find(file):
 
 
 def _load(path):
-    import numpy as np
     import scipy.io
 
     image = scipy.io.loadmat(path, variable_names=["image"])["image"]
@@ -80,7 +80,5 @@ def _temporary(path):
 
 
 def _transposed(plane):
-    """A matrix of bytes turned round; OpenCV is ten times as fast at it as NumPy."""
-    import cv2
-
+    """The transposed matrix of bytes; OpenCV is ten times as fast as NumPy."""
     return cv2.transpose(plane)

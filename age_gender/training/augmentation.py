@@ -1,11 +1,12 @@
-"""What happens to a batch of pictures and labels at random: functions of whole arrays.
+"""Random augmentation of a batch of pictures and labels: functions of whole arrays.
 
 Every function draws for a whole batch of ``count`` pictures and changes those that it is given,
-``part`` of the batch: several machines that share a batch draw the same.
+``part`` of the batch: machines that share a batch draw the same numbers.
 """
 
 import dataclasses
 
+import cv2
 import numpy as np
 
 from random_eraser import erase
@@ -17,7 +18,7 @@ TALLEST = 2**15 - 1  # rows of a picture that OpenCV's remap can take
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """How far pictures are changed at random; the defaults change nothing."""
+    """How far pictures are changed; the defaults change nothing."""
 
     shift: float = 0.0  # part of width and height, each way
     rotate: float = 0.0  # degrees, each way
@@ -42,8 +43,6 @@ def augment(images, rng, settings, count=None, part=ALL):
     Returns:
         A new float32 array of the same shape.
     """
-    import cv2
-
     count = count or len(images)
 
     def uniform(reach):
@@ -76,8 +75,6 @@ def augment(images, rng, settings, count=None, part=ALL):
 
 def _shifted(images, right, down):
     """Shift pictures (N, S, S, 3) by the nearest whole pixel; beyond the border it is repeated."""
-    import cv2
-
     size = images.shape[1]
     out = np.empty(images.shape, np.float32)
     images = np.asarray(images, np.float32)
@@ -89,7 +86,7 @@ def _shifted(images, right, down):
 
 
 def _moved(images, angles, zooms, right, down):
-    """Turn, enlarge and shift pictures; beyond the border its pixels are repeated.
+    """Rotate, zoom and shift pictures; beyond the border its pixels are repeated.
 
     Args:
         images: (N, S, S, 3).
@@ -98,21 +95,19 @@ def _moved(images, angles, zooms, right, down):
     Returns:
         (N, S, S, 3) float32.
     """
-    import cv2
-
     n, size = images.shape[:2]
     centre = np.float32((size - 1) / 2)
-    place = np.arange(size, dtype=np.float32) - centre
-    x = place - size * right[:, None]
-    y = place - size * down[:, None]
+    position = np.arange(size, dtype=np.float32) - centre
+    x = position - size * right[:, None]
+    y = position - size * down[:, None]
     cosine, sine = (np.cos(angles) / zooms)[:, None], (np.sin(angles) / zooms)[:, None]
     # where each pixel comes from, (N, S, S)
     from_x = (cosine * x + centre)[:, None, :] - (sine * y)[:, :, None]
     from_y = (sine * x)[:, None, :] + (cosine * y + centre)[:, :, None]
     for each in (from_x, from_y):
         np.clip(each, 0, size - 1, out=each)
-    # All pictures are one, above each other, so that OpenCV moves them in one call. It rounds
-    # places to 1/32; done before, it comes out the same wherever a picture stands.
+    # The pictures are stacked into one, so that OpenCV moves them in one call. It rounds positions
+    # to 1/32; rounded before, they are the same wherever a picture is in the stack.
     from_y = np.rint(from_y * 32) / 32
     step = TALLEST // size
     from_y += (np.arange(n, dtype=np.float32) % step * size)[:, None, None]

@@ -185,12 +185,12 @@ def test_ended_run_is_taken_up_and_gives_the_same_database(tmp_path, number, cod
     assert returned == code
     assert not interrupted.output.exists() and (tmp_path / "a.mat.part").is_dir()
     if number != "SIGKILL":
-        assert err[-1] == ("create_db_utkface.py: stopped: the same command goes on from here")
+        assert err[-1] == ("create_db_utkface.py: stopped: the same command resumes")
     done = interrupted.done()
     assert 200 < done < 400
     resumed = interrupted.run()
     assert resumed.returncode == 0
-    assert f"going on where an earlier run stopped: {done} pictures are done" in resumed.stderr
+    assert f"resuming an earlier run: {done} pictures are done" in resumed.stderr
     assert content_of(interrupted.output) == content_of(expected)
     assert not (tmp_path / "a.mat.part").exists()
 
@@ -213,7 +213,7 @@ def test_other_command_starts_over(tmp_path):
     interrupted = Interrupted(tmp_path)
     interrupted.end_by(signal.SIGKILL)
     other = interrupted.run("--img_size", "48")
-    assert other.returncode == 0 and "going on" not in other.stderr
+    assert other.returncode == 0 and "resuming" not in other.stderr
     assert FaceDatabase(interrupted.output).images.shape == (400, 48, 48, 3)
 
 
@@ -233,7 +233,7 @@ def test_full_disk_is_one_line_and_is_gone_on_from_when_there_is_room(tmp_path, 
     interrupted.command[-1] = interrupted.output
     line = (
         f"create_db_utkface.py: error: {disk}/a.mat: No space left on device: make room and "
-        "run the same command again, it goes on from here"
+        "run the same command again to resume"
     )
     for size in ("2m", "6m"):  # room for some of the faces; for all, but not the database
         resize(size)
@@ -242,5 +242,5 @@ def test_full_disk_is_one_line_and_is_gone_on_from_when_there_is_room(tmp_path, 
         assert os.listdir(disk) == ["a.mat.part"]
     resize("30m")
     resumed = interrupted.run()
-    assert "going on where an earlier run stopped: 400 pictures" in resumed.stderr
+    assert "resuming an earlier run: 400 pictures" in resumed.stderr
     assert content_of(interrupted.output) == content_of(expected)

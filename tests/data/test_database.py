@@ -133,7 +133,7 @@ def test_other_file_is_one_line(tmp_path, content, problem):
     path = tmp_path / "faces.mat"
     path.write_bytes(content)
     message = refused(path)
-    assert message.startswith(f"{path} is not a whole face database: {problem}")
+    assert message.startswith(f"{path} is not a complete face database: {problem}")
     assert message.endswith(f": {MAKE}") and "\n" not in message
 
 
@@ -149,7 +149,7 @@ def test_truncated_file_is_one_line(tmp_path, original):
     write_original(path) if original else write(path, 500)
     os.truncate(path, path.stat().st_size * 2 // 3)
     said = refused(path)
-    assert said == f"{path} is not a whole face database: it is truncated: {MAKE}"
+    assert said == f"{path} is not a complete face database: it is truncated: {MAKE}"
 
 
 def write_original(path, count=200, **changed):
@@ -192,7 +192,7 @@ def write_ours(path, count=200, **changed):
 )
 def test_damaged_database_is_one_line(tmp_path, make, changed, problem):
     path = make(tmp_path / "faces.mat", **changed)
-    assert refused(path) == f"{path} is not a whole face database: {problem}: {MAKE}"
+    assert refused(path) == f"{path} is not a complete face database: {problem}: {MAKE}"
 
 
 def test_missing_database_is_one_line(tmp_path):
