@@ -263,7 +263,7 @@ def test_every_input_reaches_a_window_and_files(
         until(lambda: list(made.glob("*.jpg")))
         program.close()
     else:
-        until(lambda: source == "folder" or "face 1" in program.printed())
+        until(lambda: source == "folder" or "identity 1" in program.printed())
     if script == "demo.py" and source != "video":  # which ends by itself
         program.press("q")
     assert program.wait() == 0, program.said()
