@@ -127,8 +127,8 @@ class _Proxy(http.server.BaseHTTPRequestHandler):
 
     def do_PUT(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        fault = self.owner.fault  # read first: who sees that it was asked may change it
         self.seen.append(dict(self.headers))
-        fault = self.owner.fault
         if fault == "500":
             return self.send_error(500)
         if fault == "hang":
