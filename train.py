@@ -11,6 +11,7 @@ import sys
 from age_gender import installation
 from age_gender.command_line import UserError, log, option, quiet_start, run
 from age_gender.files import shown
+from age_gender.genders import UNKNOWN
 from age_gender.training import devices
 from age_gender.training.options import PRESET, get_args, network_of
 from wide_resnet import two_heads
@@ -173,7 +174,8 @@ def main(argv=None):
     state_path.unlink()
     log(record.summary())
     if checkpoints.path:
-        print(best_weights(checkpoints.path))
+        known = faces.genders[validation] != UNKNOWN
+        print(best_weights(checkpoints.path, with_gender=known.any()))
     print(f"history {shown(history.path)}")
 
 

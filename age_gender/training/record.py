@@ -35,14 +35,20 @@ def _without_folder(argument):
     return os.path.basename(os.path.normpath(argument)) if os.path.isabs(argument) else argument
 
 
-def best_weights(path):
-    """The line on the weights with the lowest validation loss."""
+def best_weights(path, with_gender):
+    """The line on the weights with the lowest validation loss.
+
+    Args:
+        path: the weight file.
+        with_gender: whether any gender of the validation set is known.
+    """
     best, _ = weights.read(path)
-    accuracy = 100 * best.val_gender_accuracy
-    return (
+    line = (
         f"weights {shown(path)}  validation loss {best.val_loss:.2f}, age MAE "
-        f"{best.val_age_mae:.2f} years, gender accuracy {accuracy:.1f} percent"
+        f"{best.val_age_mae:.2f} years"
     )
+    accuracy = f", gender accuracy {100 * best.val_gender_accuracy:.1f} percent"
+    return line + accuracy if with_gender else line
 
 
 class Record(keras.callbacks.Callback):

@@ -1,10 +1,13 @@
+import dataclasses
 import json
 
 import keras
 import numpy as np
 import pytest
 
-from age_gender.training.record import Record
+from age_gender import weights
+from age_gender.files import shown
+from age_gender.training.record import Record, best_weights
 from helpers.tiny_model import make_model
 
 
@@ -55,3 +58,13 @@ def test_record_of_a_run_with_no_epoch_left_has_no_speed(model, tmp_path):
     model.fit(np.zeros((8, 3)), np.zeros((8, 2)), epochs=2, initial_epoch=2, callbacks=[record])
     assert json.loads(record.path.read_text())["pictures a second"] is None
     assert record.summary().startswith("peak memory ")
+
+
+def test_last_line_has_no_gender_accuracy_where_no_gender_is_known(tiny_weights, tmp_path):
+    path = tmp_path / "best.hdf5"
+    figures = {"val_loss": 3.5, "val_age_mae": 4.75, "val_gender_accuracy": 0.927}
+    known, _ = weights.read(tiny_weights[0])
+    weights.write(path, tiny_weights[1], dataclasses.replace(known, **figures))
+    line = f"weights {shown(path)}  validation loss 3.50, age MAE 4.75 years"
+    assert best_weights(path, with_gender=False) == line
+    assert best_weights(path, with_gender=True) == f"{line}, gender accuracy 92.7 percent"
