@@ -240,6 +240,7 @@ def test_python_that_is_too_old_is_one_line(tmp_path):
         "import runpy, sys; sys.version_info = (3, 10, 1); sys.argv = ['demo.py']\n"
         "runpy.run_path('demo.py', run_name='__main__')"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    alone = [sys.executable, "-S", "-c", code]  # nothing has imported the package before
+    done = subprocess.run(alone, cwd=ROOT, capture_output=True, text=True)
     line = "demo.py: error: Python 3.10 is too old: use 3.11, 3.12 or 3.13\n"
     assert (done.returncode, done.stderr) == (2, line)
