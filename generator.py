@@ -12,7 +12,7 @@ import numpy as np
 
 from age_gender import faces
 from age_gender.data.labelled import read_folder
-from age_gender.frames import read_picture
+from age_gender.pictures import read_picture
 from age_gender.training.augmentation import (
     Augmentation,
     age_targets,

@@ -35,7 +35,7 @@ os.environ.update(
 _MODULES = {
     "EstimatedFace": "face_estimator",
     "FaceEstimator": "face_estimator",
-    "UnreadablePicture": "frames",
+    "UnreadablePicture": "pictures",
     "UserError": "command_line",
     "estimate": "face_estimator",
 }

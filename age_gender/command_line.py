@@ -1,7 +1,6 @@
 """What every command shares: one-line errors, progress, and quiet libraries."""
 
 import argparse
-import collections
 import contextlib
 import math
 import os
@@ -210,24 +209,6 @@ def progress(items, total, what, every=10.0):
         if time.monotonic() - last >= every:
             last = time.monotonic()
             log(f"{count} of {total} {what}")
-
-
-def in_order(pool, function, items, ahead):
-    """Yield (item, future of ``function(item)``) in the order of the items.
-
-    At most ``ahead`` items are worked on or wait at a time, so memory does not grow with them.
-    """
-    waiting = collections.deque()
-    try:
-        for item in items:
-            waiting.append((item, pool.submit(function, item)))
-            if len(waiting) >= ahead:
-                yield waiting.popleft()
-        while waiting:
-            yield waiting.popleft()
-    finally:
-        for _, future in waiting:
-            future.cancel()
 
 
 @contextlib.contextmanager

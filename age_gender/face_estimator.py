@@ -16,7 +16,7 @@ from age_gender import weights
 from age_gender.command_line import UserError
 from age_gender.estimator import Estimator
 from age_gender.faces import Cut, Embedder, FaceFinder
-from age_gender.frames import UnreadablePicture, read_picture
+from age_gender.pictures import UnreadablePicture, read_picture
 
 
 @dataclasses.dataclass(frozen=True)

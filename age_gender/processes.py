@@ -1,5 +1,6 @@
 """A process on each core, for work on many pictures."""
 
+import collections
 import contextlib
 import multiprocessing
 import os
@@ -44,6 +45,24 @@ def pool(prepare=None, *arguments):
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def in_order(pool, function, items, ahead):
+    """Yield (item, future of ``function(item)``) in the order of the items.
+
+    At most ``ahead`` items are worked on or wait at a time, so memory does not grow with them.
+    """
+    waiting = collections.deque()
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(function, item)))
+            if len(waiting) >= ahead:
+                yield waiting.popleft()
+        while waiting:
+            yield waiting.popleft()
+    finally:
+        for _, future in waiting:
+            future.cancel()
 
 
 def _begin(prepare, arguments):

@@ -16,16 +16,16 @@ def portraits(folder=None, most=None, seed=0):
         from skimage import data
 
         return [np.ascontiguousarray(data.astronaut()[:, :, ::-1])]
-    from age_gender import frames
+    from age_gender import pictures
     from age_gender.command_line import UserError
 
     if not folder.is_dir():
         raise UserError(f"--portraits: {folder} is not a folder: give one of portraits")
-    paths = frames.list_pictures(folder)
+    paths = pictures.list_pictures(folder)
     if most is not None and most < len(paths):
         chosen = np.random.default_rng(seed).choice(len(paths), most, replace=False)
         paths = [paths[number] for number in sorted(chosen)]
-    return [frames.read_picture(path) for path in paths]
+    return [pictures.read_picture(path) for path in paths]
 
 
 def faces_of(found):

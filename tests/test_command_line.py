@@ -3,15 +3,12 @@ import importlib
 import os
 import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from age_gender.command_line import (
     Parser,
     UserError,
-    in_order,
     number_between,
     option,
     progress,
@@ -126,20 +123,6 @@ def test_reader_that_stops_early_is_no_error():
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
-
-
-def test_results_come_in_order_and_no_more_than_asked_are_ahead():
-    started = []
-
-    def work(number):
-        started.append(number)
-        time.sleep(0.01 * (number % 3))
-        return number
-
-    with ThreadPoolExecutor(4) as pool:
-        for number, future in in_order(pool, work, range(40), ahead=5):
-            assert future.result() == number
-            assert len(started) <= number + 6
 
 
 def test_progress_off_a_terminal_is_plain_lines(capsys):

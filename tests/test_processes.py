@@ -3,12 +3,27 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from age_gender import processes
 from age_gender.command_line import UserError
 from helpers import ROOT, until
+
+
+def test_results_come_in_order_and_no_more_than_asked_are_ahead():
+    started = []
+
+    def work(number):
+        started.append(number)
+        time.sleep(0.01 * (number % 3))
+        return number
+
+    with ThreadPoolExecutor(4) as pool:
+        for number, future in processes.in_order(pool, work, range(40), ahead=5):
+            assert future.result() == number
+            assert len(started) <= number + 6
 
 
 def test_processes_do_the_work_and_end():

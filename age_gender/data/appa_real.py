@@ -12,8 +12,8 @@ import numpy as np
 from age_gender.command_line import UserError, log, progress
 from age_gender.data.dataset import Dataset, Pictures
 from age_gender.faces import whole
-from age_gender.frames import UnreadablePicture, read_picture
 from age_gender.genders import UNKNOWN
+from age_gender.pictures import UnreadablePicture, read_picture
 from age_gender.weights import MARGIN
 from wide_resnet import AGE_CLASSES
 

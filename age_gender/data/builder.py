@@ -19,12 +19,12 @@ import cv2
 import numpy as np
 
 from age_gender import processes, system
-from age_gender.command_line import UserError, in_order, log, progress
+from age_gender.command_line import UserError, log, progress
 from age_gender.data import duplicates
 from age_gender.data.database import CHUNK, create
 from age_gender.data.report import write_tables
 from age_gender.files import NO_ROOM, locked, read_at, replace, write_at
-from age_gender.frames import UnreadablePicture, decode_picture
+from age_gender.pictures import UnreadablePicture, decode_picture
 
 BATCH = 64  # pictures that a process makes at a time,
 BATCH_BYTES = 2**21  # but no more bytes of faces than this
@@ -149,7 +149,9 @@ class _Slots:
         arguments = self._folder, self._pictures.folder, self._cut, self._shape, stop
         with processes.pool(_Filler.prepare, *arguments) as pool:
             try:
-                batches = in_order(pool, _Filler.fill, map(self._work, starts), 4 * system.cores())
+                batches = processes.in_order(
+                    pool, _Filler.fill, map(self._work, starts), 4 * system.cores()
+                )
                 finished = (row for _, batch in batches for row in self._note(*batch.result()))
                 collections.deque(progress(finished, total, "pictures"), maxlen=0)
             finally:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from age_gender.command_line import UserError, log, option
 from age_gender.face_estimator import Recipe
-from age_gender.frames import Camera, VideoFile, list_pictures, open_source, pictures
+from age_gender.frames import Camera, VideoFile, open_source, pictures
 from age_gender.live.options import margin_warning
 from age_gender.live.player import Player, analysed_frames
+from age_gender.pictures import list_pictures
 
 
 @dataclasses.dataclass(frozen=True)

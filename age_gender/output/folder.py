@@ -11,12 +11,12 @@ import itertools
 import cv2
 
 from age_gender import processes, system
-from age_gender.command_line import UserError, in_order, log, plural, progress, result
+from age_gender.command_line import UserError, log, plural, progress, result
 from age_gender.face_estimator import FaceEstimator
 from age_gender.files import atomic_write
-from age_gender.frames import UnreadablePicture, read_picture
 from age_gender.output.drawing import annotate
 from age_gender.output.tables import TABLES, face_columns, face_line, face_row, open_tables
+from age_gender.pictures import UnreadablePicture, read_picture
 
 BATCH = 64  # faces that go through the network at once
 KEPT_FORMATS = (".jpg", ".jpeg", ".png")  # others become PNG under their name with .png added
@@ -55,7 +55,7 @@ def estimate_folder(folder, paths, output, recipe):
     with processes.pool(_prepare, recipe) as pool, open_tables(output, columns) as write_row:
         work = _Work(pool, folder, _targets(paths, folder, output), recipe, write_row)
         try:
-            examined = in_order(pool, _examine, paths, ahead)
+            examined = processes.in_order(pool, _examine, paths, ahead)
             for path, future in progress(examined, len(paths), "pictures"):
                 work.add(path, *future.result())
             work.finish()

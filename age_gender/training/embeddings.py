@@ -68,15 +68,15 @@ class _Embedder:
         """(N, 128) float32 of N paths; zeros where a picture cannot be read."""
         import numpy as np
 
-        from age_gender import faces, frames
+        from age_gender import faces, pictures
 
         if cls.network is None:
             cls.network = faces.Embedder()
         embeddings, chips = np.zeros((len(paths), LENGTH), np.float32), {}
         for row, path in enumerate(paths):
             try:
-                chips[row] = chip_of(frames.read_picture(path))
-            except frames.UnreadablePicture:
+                chips[row] = chip_of(pictures.read_picture(path))
+            except pictures.UnreadablePicture:
                 continue
         if chips:
             embeddings[[*chips]] = cls.network.of_chips([*chips.values()])

@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from age_gender import processes  # noqa: E402
-from age_gender.command_line import Parser, in_order, progress, run  # noqa: E402
+from age_gender.command_line import Parser, progress, run  # noqa: E402
 from benchmarks import validation_part  # noqa: E402
 
 BORDER = 100  # pixels of canvas on each side of a chip of 200 pixels
@@ -66,7 +66,7 @@ def main(argv=None):
     again = Again(Recipe.of(args.weight_file, args.margin))
     whole, cut, found = [], [], []
     with processes.pool() as pool:
-        for _, future in progress(in_order(pool, again, paths, 32), len(paths), "chips"):
+        for _, future in progress(processes.in_order(pool, again, paths, 32), len(paths), "chips"):
             count, chip, cuts = future.result()
             found.append(count == 1)
             whole.append(chip)

@@ -99,7 +99,7 @@ def test_s_saves_the_picture_and_its_records(sender, tmp_path):
     assert [row["key"] for row in rows] == [str(record["key"]) for record in records]
     assert len(rows) == 4 and rows[0]["predicted_ages"] == "30.0" and rows[0]["left"] == "100"
     assert "face_jpeg" not in records[0] and sender.taken == []
-    from age_gender.frames import read_picture
+    from age_gender.pictures import read_picture
 
     picture = read_picture(next((tmp_path / "saved").glob("*.jpg")))
     assert picture.shape == (300, 400, 3) and picture.std() > 5  # something is drawn on it

@@ -6,8 +6,9 @@ import numpy as np
 from age_gender.captures.records import json_lines, make_records, without_biometrics
 from age_gender.estimates import Estimate
 from age_gender.faces import Face
-from age_gender.frames import Frame, decode_picture
+from age_gender.frames import Frame
 from age_gender.live.analyst import AnalysedFace, Analysis
+from age_gender.pictures import decode_picture
 
 
 def analysis(faces=2, embedding=None):

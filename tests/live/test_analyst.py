@@ -52,9 +52,9 @@ def test_pictures_are_not_tracked_and_ages_are_offset(recipe, astronaut):
 def test_embeddings_of_one_person_are_close(recipe, astronaut, shared):
     worker = Worker(recipe, track=False)
     portraits = [astronaut, np.roll(astronaut, 9, 0)]
-    from age_gender import frames
+    from age_gender import pictures
 
-    portraits += [frames.read_picture(shared / "pictures" / f"obama{n}.jpg") for n in ("", "2")]
+    portraits += [pictures.read_picture(shared / "pictures" / f"obama{n}.jpg") for n in ("", "2")]
     first, again, obama, same = (
         np.array(worker.analyse(0.0, each, embed=True)[0].embedding) for each in portraits
     )

@@ -5,14 +5,14 @@ import cv2
 import numpy as np
 import pytest
 
-from age_gender import estimator, face_estimator, faces, frames, weights
+from age_gender import estimator, face_estimator, faces, pictures, weights
 from age_gender.face_estimator import Recipe
 from age_gender.output import folder as output_folder
 from wide_resnet import WideResNet
 
 
 def estimate(folder, output, tiny_weights, **options):
-    paths = frames.list_pictures(folder, exclude=output)
+    paths = pictures.list_pictures(folder, exclude=output)
     return output_folder.estimate_folder(
         folder, paths, output, Recipe.of(tiny_weights[0], **options)
     )
@@ -66,7 +66,7 @@ def test_folder_gives_tables_pictures_and_a_line_for_each_face(
         "results.jsonl",
         "süb dir/日本.tiff.png",
     }
-    drawn = frames.read_picture(output / "a face.jpg")
+    drawn = pictures.read_picture(output / "a face.jpg")
     assert drawn.shape == (512, 512, 3)
 
 
