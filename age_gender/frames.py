@@ -1,23 +1,48 @@
 """Pictures, cameras and video files as frames: one iterator with one kind of item."""
 
-import collections
 import contextlib
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
+import numpy as np
 
 from age_gender.command_line import UserError, log
 from age_gender.pictures import UnreadablePicture, read_picture
 
 NOMINAL_RATE = 30.0  # frames per second of a camera, and of a video that does not state its own
 
-Frame = collections.namedtuple("Frame", "name image number time")
-Frame.__doc__ = """A picture of a source.
 
-name: what results are reported under. image: (H, W, 3) uint8 BGR. number: from 1. time: seconds
-since 1970 at which it was read; in a video file, the start of reading plus the position.
-"""
+class Frame(NamedTuple):
+    """A picture of a source.
+
+    Attributes:
+        name: what results are reported under.
+        image: (H, W, 3) uint8 BGR.
+        number: from 1.
+        time: seconds by the source's own clock, for intervals between its frames: the position in
+            a video file, else when it was read.
+        read: when it was read, in seconds of `time.monotonic`, which goes on when the system's
+            clock is set.
+    """
+
+    name: str
+    image: np.ndarray
+    number: int
+    time: float
+    read: float
+
+    @classmethod
+    def now(cls, name, image, number):
+        """A frame that is read now, of a source without a clock of its own."""
+        moment = time.monotonic()
+        return cls(name, image, number, moment, moment)
+
+    @property
+    def date(self):
+        """When it was read, in seconds since 1970, by the system's clock as it is set now."""
+        return time.time() - time.monotonic() + self.read
 
 
 def pictures(paths, folder):
@@ -25,7 +50,7 @@ def pictures(paths, folder):
     for number, path in enumerate(paths, 1):
         name = path.relative_to(folder).as_posix()
         try:
-            yield Frame(name, read_picture(path), number, time.time())
+            yield Frame.now(name, read_picture(path), number)
         except UnreadablePicture as error:
             log(f"skipped {name}: {error}")
 
@@ -64,7 +89,7 @@ class Camera:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, 640)
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, 480)
             for number, image in enumerate(_images(capture), 1):
-                yield Frame(f"camera {self.index}", image, number, time.time())
+                yield Frame.now(f"camera {self.index}", image, number)
         raise UserError(f"camera {self.index} delivers no more pictures: connect it again")
 
 
@@ -89,10 +114,11 @@ class VideoFile:
         self.rate = rate if 1 <= rate <= 240 else NOMINAL_RATE
 
     def __iter__(self):
-        start, number = time.time(), 0
+        number = 0
         with _capture(self.path) as capture:
             for number, image in enumerate(_images(capture), 1):
-                yield Frame(f"frame {number}", image, number, start + (number - 1) / self.rate)
+                position = (number - 1) / self.rate
+                yield Frame(f"frame {number}", image, number, position, time.monotonic())
         if not number:
             raise UserError(f"{self.path} holds no frame that OpenCV can read")
 

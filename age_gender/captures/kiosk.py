@@ -89,7 +89,7 @@ class Kiosk:
 
     def request(self, key=CAPTURE, consent=None):
         """Capture (`CAPTURE`) or save (`SAVE`) the next frame."""
-        self._key, self._consent, self._since = key, consent, time.time()
+        self._key, self._consent, self._since = key, consent, time.monotonic()
 
     def see(self, shown):
         """Take what is shown; capture or save it if that was requested.
@@ -103,7 +103,7 @@ class Kiosk:
         analysis = shown.analysis
         if not self.requested or analysis is None:
             return False
-        if not self._immediate and analysis.frame.time < self._since:
+        if not self._immediate and analysis.frame.read < self._since:
             return False
         key, self._key = self._key, None
         if not analysis.faces:
@@ -154,7 +154,7 @@ class Kiosk:
             return f"Store the {', '.join(stored)} of these faces? y / n"
         if self._pending:
             return "saving"
-        return self._text if time.time() < self._until else None
+        return self._text if time.monotonic() < self._until else None
 
     def _show(self, text):
-        self._text, self._until = text, time.time() + MESSAGE_SECONDS
+        self._text, self._until = text, time.monotonic() + MESSAGE_SECONDS

@@ -40,7 +40,7 @@ def make_records(analysis, frame_id, save_faces=False, consent=None):
         row = face_row({}, box, each.face.score, each.estimate)
         record = {
             "key": frame_id * 100 + number,
-            "datetime": _iso(analysis.frame.time),
+            "datetime": _iso(analysis.frame.date),
             "frame_id": frame_id,
             "frame_face_id": number,
             "predicted_ages": row.pop("age"),

@@ -83,7 +83,7 @@ class Reader(threading.Thread):
     def _read_file(self):
         ahead = None  # seconds by which the video's clock is ahead of this one
         for frame in self.source:
-            now = time.time()
+            now = time.monotonic()
             if ahead is None:
                 ahead = frame.time - now
             late = now + ahead - frame.time
@@ -91,7 +91,7 @@ class Reader(threading.Thread):
                 ahead -= late  # the video is delayed: no frame is left out
             elif self._closing.wait(-late):
                 return
-            self._put(frame._replace(time=time.time()))
+            self._put(frame._replace(read=time.monotonic()))
             if self._closing.is_set():
                 return
 
@@ -146,7 +146,7 @@ class Player:
         self._embed = embed
 
     def __iter__(self):
-        last = Frame("", np.zeros((480, 640, 3), np.uint8), 0, 0.0)
+        last = Frame.now("", np.zeros((480, 640, 3), np.uint8), 0)
         while not self._source.live and not self._analyst.ready:
             self._analyst.poll(POLL)
             yield Shown(last, [], None, LOADING)
@@ -164,7 +164,7 @@ class Player:
                 if frame is not None and self._analyst.idle:
                     self._analyst.submit(frame, self._embed())
                 last = frame or last
-                stale = newest is None or time.time() - newest.frame.time > STALE
+                stale = newest is None or last.time - newest.frame.time > STALE
                 faces = [] if stale else newest.faces
                 yield Shown(last, faces, analysis, self._message(reader))
         finally:

@@ -40,10 +40,10 @@ def one_loop(path, recipe, screen):
     worker.analyse(0.0, next(iter(source)).image)
     ages, start = [], time.perf_counter()
     for frame in source:
-        read = time.time()
+        read = time.monotonic()
         analysis = Analysis(frame, worker.analyse(read, frame.image))
         screen.show(annotated(Shown(frame, analysis.faces, analysis, None)))
-        ages.append(time.time() - read)
+        ages.append(time.monotonic() - read)
         if time.perf_counter() - start > 10:
             break
     return len(ages) / (time.perf_counter() - start), ages
@@ -66,7 +66,7 @@ def separate_process(path, recipe, screen):
             start = start or time.perf_counter()
             count += 1
             if newest is not None:
-                ages.append(time.time() - newest.frame.time)
+                ages.append(time.monotonic() - newest.frame.read)
                 drawn += bool(each.faces)
         taken = time.perf_counter() - start
     log(f"  boxes on {100 * drawn / count:.0f} percent of the frames")

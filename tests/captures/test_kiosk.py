@@ -36,7 +36,7 @@ def sender(tmp_path):
 
 def shown(age=0.0, faces=1, embedding=None):
     """A frame that was read ``age`` seconds ago."""
-    frame = Frame("camera 0", np.full((300, 400, 3), 90, np.uint8), 4, time.time() - age)
+    frame = Frame("camera 0", np.full((300, 400, 3), 90, np.uint8), 4, 0.0, time.monotonic() - age)
     face, estimate = Face(100, 100, 60, 60, 1.5), Estimate(30.0, 0.9)
     found = [AnalysedFace(2, face, estimate, Estimate(28.0, 0.9), embedding)] * faces
     return Shown(frame, found, Analysis(frame, found), None)
@@ -62,8 +62,8 @@ def test_message_goes_after_a_while(sender, tmp_path, monkeypatch):
     kiosk.press(CAPTURE)
     assert not kiosk.see(shown(faces=0))
     assert kiosk.message() == "no face to capture" and sender.taken == []
-    now = time.time()
-    monkeypatch.setattr("age_gender.captures.kiosk.time.time", lambda: now + 5)
+    now = time.monotonic()
+    monkeypatch.setattr("age_gender.captures.kiosk.time.monotonic", lambda: now + 5)
     assert kiosk.message() is None
 
 

@@ -1,8 +1,10 @@
 import base64
 import json
+from types import SimpleNamespace
 
 import numpy as np
 
+from age_gender import frames
 from age_gender.captures.records import json_lines, make_records, without_biometrics
 from age_gender.estimates import Estimate
 from age_gender.faces import Face
@@ -17,10 +19,12 @@ def analysis(faces=2, embedding=None):
     for number, estimate in enumerate([Estimate(33.333, 0.25), Estimate(61.0, 0.75)][:faces]):
         face = Face(-5 + 60 * number, 10, 50, 50, 1.25)
         found.append(AnalysedFace(number + 4, face, estimate, estimate, embedding))
-    return Analysis(Frame("camera 0", image, 7, 1790000000.5), found)
+    return Analysis(Frame("camera 0", image, 7, 0.0, 100.0), found)
 
 
-def test_records_follow_the_contract():
+def test_records_follow_the_contract(monkeypatch):
+    clock = SimpleNamespace(time=lambda: 1790000002.0, monotonic=lambda: 101.5)
+    monkeypatch.setattr(frames, "time", clock)  # the frame was read 1.5 seconds ago
     first, second = make_records(analysis(), 1790000000500)
     assert first == {
         "key": 179000000050001,

@@ -1,7 +1,6 @@
 import dataclasses
 import os
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -65,7 +64,7 @@ def test_embeddings_of_one_person_are_close(recipe, astronaut, shared):
 
 @pytest.mark.long
 def test_process_answers_is_replaced_when_it_dies_and_ends(recipe, astronaut, capsys):
-    frame = Frame("camera 0", astronaut, 3, time.time())
+    frame = Frame.now("camera 0", astronaut, 3)
     with Analyst(recipe) as analyst:
         analysis = analyst.analyse(frame)
         assert analysis.frame is frame and len(analysis.faces) == 1

@@ -88,13 +88,12 @@ def test_boxes_go_when_no_analysis_replaces_them(monkeypatch):
             self.left -= 1
             self.ended = self.left < 0
             clock.now += 0.3
-            return None if self.ended else Frame("", np.zeros((9, 9, 3)), 8 - self.left, clock.now)
+            return None if self.ended else Frame("", None, 8 - self.left, clock.now, clock.now)
 
         def close(self):
             pass
 
     monkeypatch.setattr(player, "Reader", Frames)
-    monkeypatch.setattr(player, "time", SimpleNamespace(time=lambda: clock.now))
     analyst = Slow(1)
     drawn = []
     for each in player.Player(frames.open_source("0"), analyst):
@@ -187,7 +186,7 @@ def test_each_frame_has_its_own_analysis_where_there_is_time():
         def analyse(self, frame, embed):
             return Analysis(frame, [embed])
 
-    source = [Frame(f"{n}", np.zeros((9, 9, 3), np.uint8), n, float(n)) for n in (1, 2)]
+    source = [Frame(f"{n}", np.zeros((9, 9, 3), np.uint8), n, float(n), float(n)) for n in (1, 2)]
     shown = list(player.analysed_frames(source, Patient(), lambda: True))
     assert [each.analysis.frame.number for each in shown] == [1, 2]
     assert all(each.faces == [True] and each.message is None for each in shown)

@@ -70,7 +70,7 @@ def test_picture_without_faces_is_a_copy():
 
 
 def test_message_stands_at_the_bottom_and_fits():
-    frame = Frame("camera 0", np.full((480, 640, 3), 90, np.uint8), 1, 0.0)
+    frame = Frame.now("camera 0", np.full((480, 640, 3), 90, np.uint8), 1)
     estimate = Estimate(30.0, 0.9)
     faces = [AnalysedFace(1, Face(200, 100, 80, 80, 1.5), estimate, estimate)]
     plain = drawing.annotated(Shown(frame, faces, None, None))

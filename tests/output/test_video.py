@@ -14,7 +14,7 @@ from age_gender.output.video import open_recording
 
 
 def shown(number, time, fresh=True, size=(48, 64)):
-    frame = Frame(f"frame {number}", np.full((*size, 3), 9 * number, np.uint8), number, time)
+    frame = Frame(f"frame {number}", np.full((*size, 3), 9 * number, np.uint8), number, time, time)
     face = Face(5, 6, 20, 20, 1.5)
     faces = [AnalysedFace(3, face, Estimate(30.0, 0.9), Estimate(28.0, 0.9))]
     return Shown(frame, faces, Analysis(frame, faces) if fresh else None, None)
