@@ -4,10 +4,12 @@
 python3 create_db.py --output data/wiki_db.mat --db wiki --img_size 64
 """
 
+from age_gender.start import run
+
 import functools
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, number_between, option, run
+from age_gender.command_line import Parser, UserError, number_between, option
 from age_gender.data.options import add_options, refuse_existing
 
 

@@ -4,9 +4,11 @@ python3 create_db_utkface.py --input UTKFace --output data/utkface.mat
 python3 create_db_utkface.py --input raw --align --output data/utkface_raw.mat
 """
 
+from age_gender.start import run
+
 from pathlib import Path
 
-from age_gender.command_line import Parser, log, number_between, option, run
+from age_gender.command_line import Parser, log, number_between, option
 from age_gender.data.options import add_options, refuse_existing
 
 

@@ -9,10 +9,12 @@
 In the window any key shows the next picture; Escape, q or closing it quits.
 """
 
+from age_gender.start import run
+
 import contextlib
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, log, option, run
+from age_gender.command_line import Parser, UserError, log, option
 from age_gender.live import options
 
 # Imports that are slow are in the functions, so that --help and a mistyped option answer at once.

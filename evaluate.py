@@ -6,10 +6,12 @@
 Of a data set that the weights were trained on, only the validation part is used.
 """
 
+from age_gender.start import run
+
 import tempfile
 from pathlib import Path
 
-from age_gender.command_line import Parser, log, number_between, option, run
+from age_gender.command_line import Parser, log, number_between, option
 
 
 def get_args(argv=None):

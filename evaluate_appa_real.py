@@ -3,11 +3,13 @@
 python3 evaluate_appa_real.py --weight_file checkpoints/weights.28-3.73.hdf5
 """
 
+from age_gender.start import run
+
 import csv
 import dataclasses
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, number_between, option, run
+from age_gender.command_line import Parser, UserError, number_between, option
 from age_gender.files import atomic_write, write_csv
 
 PARTS = ("train", "valid", "test")

@@ -6,11 +6,13 @@ Writes loss.png, accuracy.png and mae.png. Histories of the original, and of a r
 read too.
 """
 
+from age_gender.start import run
+
 import os
 import re
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, option, run
+from age_gender.command_line import Parser, UserError, option
 from age_gender.diagrams import diagram
 from age_gender.files import shown
 

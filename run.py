@@ -8,11 +8,13 @@ Space captures, s saves the picture; Escape, q or closing the window quits. Envi
 say where captures are sent: see settings.py. Without a bucket they stay on this machine.
 """
 
+from age_gender.start import run
+
 import contextlib
 from pathlib import Path
 
 import settings
-from age_gender.command_line import Parser, log, number_between, plural, progress, run
+from age_gender.command_line import Parser, log, number_between, plural, progress
 from age_gender.live import options
 
 # Imports that are slow are in the functions, so that --help and a mistyped option answer at once.

@@ -6,10 +6,12 @@ Writes checkpoints/weights.NN-L.LL.hdf5 each time the validation loss falls, and
 checkpoints/history_DEPTH_WIDTH.h5, which plot_history.py draws.
 """
 
+from age_gender.start import run
+
 import sys
 
 from age_gender import installation
-from age_gender.command_line import UserError, log, option, quiet_start, run
+from age_gender.command_line import UserError, log, option, quiet_start
 from age_gender.files import shown
 from age_gender.genders import UNKNOWN
 from age_gender.training import devices

@@ -5,6 +5,7 @@ import errno
 import os
 import time
 
+from age_gender import interrupts
 from age_gender.command_line import UserError, log
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a full disk answers
@@ -22,11 +23,12 @@ def atomic_write(path):
     Whatever goes wrong, Ctrl-C included, no file under the final name is left incomplete.
     """
     partial = path.with_name(path.name + ".part")
-    try:
-        yield partial
-        replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with interrupts.unfinished(partial):
+        try:
+            yield partial
+            replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def replace(source, target):

@@ -14,8 +14,12 @@ import signal
 import sys
 import threading
 
-# Exit codes: 128 and the numbers of SIGINT and of SIGPIPE, which Windows lacks.
-STOPPED, READER_HAS_LEFT = 130, 141
+from age_gender import interrupts
+
+STOPPED = interrupts.STOPPED
+READER_HAS_LEFT = 141  # exit code: 128 and the number of SIGPIPE, which Windows lacks
+# What a terminal sends to all processes that it has started.
+OF_TERMINAL = [number for number in interrupts.SIGNALS if number != signal.SIGTERM]
 MALLOC = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # the most that glibc takes
@@ -52,7 +56,7 @@ def keep_memory():
     """
     if MALLOC.keys() & os.environ.keys() or platform.libc_ver()[0] != "glibc":
         return
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), signals_blocked():  # Ctrl-C waits until Python has started
         os.execve(sys.executable, sys.orig_argv, os.environ | MALLOC)
 
 
@@ -75,24 +79,34 @@ def reader_has_left(stream):
 
 
 @contextlib.contextmanager
-def interrupts_ignored():
-    """Ignore Ctrl-C in the block, and in processes that are started in it (but on Windows)."""
-    if threading.current_thread() is not threading.main_thread():  # which alone hears of it
+def signals_blocked(numbers=interrupts.SIGNALS):
+    """Let signals wait until the block ends; what is started in it never hears of them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def interrupts_ignored():
+    """Let processes that `multiprocessing` starts in the block ignore Ctrl-C (but on Windows)."""
+    if sys.platform != "win32":
+        from multiprocessing import resource_tracker
+
+        resource_tracker.ensure_running()  # with the first process, it would unblock Ctrl-C
+    return signals_blocked(OF_TERMINAL)
 
 
 def follow_parent():
-    """Let this process leave Ctrl-C to its parent, and end when that ends, however it ends.
+    """Let this process end when its parent ends, however that ends, and by no signal of a terminal.
 
     To be called first thing in a process of `multiprocessing`.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in OF_TERMINAL:
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

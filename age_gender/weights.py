@@ -10,6 +10,8 @@ h5py and NumPy are imported when a file is opened, because this module is a comm
 must not wait for them.
 """
 
+from age_gender.start import run
+
 import collections
 import contextlib
 import dataclasses
@@ -17,7 +19,7 @@ import re
 from pathlib import Path
 
 from age_gender import published
-from age_gender.command_line import Parser, UserError, option, run
+from age_gender.command_line import Parser, UserError, option
 from age_gender.files import atomic_write
 from age_gender.genders import ORDER, SWAPPED_ORDER
 from wide_resnet import AGE_CLASSES, GENDER_CLASSES, WideResNet

@@ -1,6 +1,4 @@
 import argparse
-import importlib
-import os
 import subprocess
 import sys
 
@@ -11,8 +9,6 @@ from age_gender.command_line import (
     UserError,
     number_between,
     option,
-    progress,
-    quiet_start,
 )
 from helpers import ROOT
 
@@ -69,71 +65,6 @@ def test_option_is_named_before_the_message():
     assert str(error.value) == "--input: a.mat is empty"
 
 
-def _run(code, **options):
-    code = f"import signal\ndef main():\n    {code}\ncommand_line.run(main)"
-    code = f"from age_gender import command_line\n{code}"
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, **options
-    )
-
-
-def test_user_error_is_one_line_and_exit_code_2():
-    done = _run("raise command_line.UserError('no such thing')")
-    assert (done.returncode, done.stderr) == (2, "-c: error: no such thing\n")
-
-
-def test_file_that_the_system_refuses_is_one_line_and_exit_code_2():
-    done = _run("open('none/file', 'w')")
-    assert (done.returncode, done.stderr) == (
-        2,
-        "-c: error: none/file: No such file or directory\n",
-    )
-
-
-def test_full_disk_under_stdout_is_one_line():
-    with open("/dev/full", "w") as full:
-        code = "from age_gender import command_line\ncommand_line.run(lambda: print('x'))"
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True
-        )
-    assert (done.returncode, done.stderr) == (2, "-c: error: No space left on device\n")
-
-
-def test_broken_pipe_of_another_kind_is_not_hidden():
-    done = _run("raise BrokenPipeError(32, 'Broken pipe')")
-    assert (done.returncode, done.stderr) == (2, "-c: error: Broken pipe\n")
-
-
-def test_error_of_the_program_is_not_hidden():
-    done = _run("1 / 0")
-    assert done.returncode == 1 and "ZeroDivisionError" in done.stderr
-
-
-def test_ctrl_c_is_one_line():
-    done = _run("signal.raise_signal(signal.SIGINT)")
-    assert (done.returncode, done.stderr) == (130, "\n-c: stopped\n")
-
-
-def test_reader_that_stops_early_is_no_error():
-    reader, writer = os.pipe()
-    os.close(reader)
-    code = "from age_gender.command_line import result, run\nrun(lambda: result('x' * 100000))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True
-    )
-    os.close(writer)
-    assert (done.returncode, done.stderr) == (141, "")
-
-
-def test_progress_off_a_terminal_is_plain_lines(capsys):
-    assert list(progress(range(3), 3, "pictures", every=0)) == [0, 1, 2]
-    assert capsys.readouterr().err.splitlines() == [
-        "1 of 3 pictures",
-        "2 of 3 pictures",
-        "3 of 3 pictures",
-    ]
-
-
 @pytest.mark.parametrize(
     "parse, text, value",
     [
@@ -151,17 +82,3 @@ def test_number_is_taken_or_refused_with_its_limits(parse, text, value):
     with pytest.raises(argparse.ArgumentTypeError) as error:
         parse(text)
     assert str(error.value) == value
-
-
-@pytest.mark.parametrize("backend, hidden", [("tensorflow", "jax"), ("jax", "matplotlib")])
-def test_what_tensorflow_imports_needlessly_is_hidden_while_it_starts(monkeypatch, backend, hidden):
-    monkeypatch.setenv("KERAS_BACKEND", backend)
-    names = ("jax", "matplotlib")
-    before = {name: sys.modules.pop(name, None) for name in names}
-    with quiet_start():
-        seen = {name for name in names if name in sys.modules}
-        with pytest.raises(ImportError):
-            importlib.import_module(hidden)
-    assert seen == {"jax", "matplotlib"} - {backend}
-    assert not sys.modules.keys() & set(names)
-    sys.modules.update({name: module for name, module in before.items() if module})

@@ -28,8 +28,7 @@ def test_every_command_is_installed_in_the_package_and_other_modules_under_their
 
 def test_every_command_has_a_program():
     programs = {
-        "age-gender-"
-        + name.removesuffix(".py").replace("_", "-"): "age_gender.command_line:console"
+        "age-gender-" + name.removesuffix(".py").replace("_", "-"): "age_gender.start:console"
         for name in COMMANDS
     }
     assert PROJECT["project"]["scripts"] == programs
@@ -70,7 +69,7 @@ def site(tmp_path_factory):
 @pytest.fixture
 def installed(site, tmp_path):
     """Run a program as pip installs it, in an empty folder; without HOME if not told."""
-    program = "import sys\nfrom age_gender.command_line import console\nsys.exit(console())\n"
+    program = "import sys\nfrom age_gender.start import console\nsys.exit(console())\n"
 
     def run(name, *arguments, **environment):
         path = tmp_path / "bin" / name

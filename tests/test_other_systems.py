@@ -92,7 +92,7 @@ LINUX = (
 )
 HOMES = {"system.py", "files.py", "processes.py"}
 # A capture's file and the null device are the same on every system.
-KNOWN = {("outbox.py", "os.fsync("), ("command_line.py", "os.O_"), ("devices.py", "os.O_")}
+KNOWN = {("outbox.py", "os.fsync("), ("start.py", "os.O_"), ("devices.py", "os.O_")}
 
 
 def test_calls_that_differ_between_systems_have_one_home():

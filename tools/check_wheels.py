@@ -5,6 +5,8 @@
 Asks the package index that pip uses what files there are, once for each pin, and downloads none.
 """
 
+from age_gender.start import run
+
 import collections
 import re
 import subprocess
@@ -12,7 +14,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, progress, run
+from age_gender.command_line import Parser, UserError, progress
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
 PYTHONS = ((3, 11), (3, 12), (3, 13))

@@ -5,9 +5,11 @@
 The astronaut Eileen Collins (NASA, public domain), and a cup of coffee (CC0), which has no face.
 """
 
+from age_gender.start import run
+
 from pathlib import Path
 
-from age_gender.command_line import Parser, run
+from age_gender.command_line import Parser
 
 
 def get_args(argv=None):

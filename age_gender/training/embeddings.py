@@ -10,9 +10,11 @@ NumPy, OpenCV and dlib are imported where they are used, because this module is 
 help must not wait for them.
 """
 
+from age_gender.start import run
+
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, log, progress, result, run
+from age_gender.command_line import Parser, UserError, log, progress, result
 from age_gender.files import atomic_write
 
 LENGTH = 128
