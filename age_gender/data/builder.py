@@ -2,8 +2,9 @@
 
 In a folder beside the output, X.mat.part, each picture has a slot for its face in the file
 "faces" and one in "records"; processes fill them in any order. A record holds a checksum of
-itself and of the face, so that however an earlier run ended, the next one knows what is complete
-and makes the rest. The database is written from these, and appears when it is complete.
+itself and of the face, and the picture's stamp and digest, so that however an earlier run ended,
+the next one knows what is complete and still true, and makes the rest. The database is written from
+these, and appears when it is complete.
 """
 
 import collections
@@ -13,14 +14,15 @@ import hashlib
 import json
 import math
 import os
+import pickle
 import zlib
 
 import cv2
 import numpy as np
 
-from age_gender import processes, system
-from age_gender.command_line import UserError, log, progress
-from age_gender.data import duplicates
+from age_gender import __version__, processes, system
+from age_gender.command_line import UserError, log, plural, progress
+from age_gender.data import duplicates, stamps
 from age_gender.data.database import CHUNK, create
 from age_gender.data.report import write_tables
 from age_gender.files import NO_ROOM, locked, read_at, replace, write_at
@@ -31,6 +33,7 @@ BATCH_BYTES = 2**21  # but no more bytes of faces than this
 RECORD = np.dtype(
     [
         ("crc", "<u4"),
+        ("stamp", "<i8", 3),
         ("sha256", "u1", 32),
         ("thumbnail", "u1", (duplicates.THUMBNAIL, duplicates.THUMBNAIL)),
     ]
@@ -122,24 +125,32 @@ class _Slots:
         self._shape = (settings["img_size"], settings["img_size"], 3)
         self._batch = max(1, min(BATCH, BATCH_BYTES // math.prod(self._shape)))
         self._skipped = dict(pictures.refused)
+        self._changed = 0
         self._begin()
 
     def _begin(self):
-        """Keep the slots of an earlier run with the same pictures and settings, else clear them."""
-        plan = json.dumps([self._settings, str(self._pictures.folder.resolve())])
-        names = "\n".join(self._pictures.names).encode("utf-8", "surrogatepass")
-        plan = hashlib.sha256(plan.encode() + names).hexdigest()
+        """Keep the slots of an earlier run with the same names and settings, else clear them."""
+        plan = self._plan()
         file = self._folder / "plan"
-        if file.exists() and file.read_text(encoding="ascii") == plan:
-            done = int((np.fromfile(self._folder / "records", RECORD)["crc"] != 0).sum())
-            log(f"resuming an earlier run: {done} pictures are done")
-            return
-        file.unlink(missing_ok=True)
         sizes = {"faces": math.prod(self._shape), "records": RECORD.itemsize}
-        for name, size in sizes.items():
-            with open(self._folder / name, "wb") as slots:
-                slots.truncate(len(self._pictures) * size)
+        sizes = {self._folder / name: len(self._pictures) * n for name, n in sizes.items()}
+        with contextlib.suppress(FileNotFoundError):
+            kept = file.read_bytes() == plan.encode()
+            if kept and all(slots.stat().st_size == size for slots, size in sizes.items()):
+                done = int((np.fromfile(self._folder / "records", RECORD)["crc"] != 0).sum())
+                log(f"resuming an earlier run: {done} pictures are done")
+                return
+        file.unlink(missing_ok=True)
+        for path, size in sizes.items():
+            with open(path, "wb") as slots:
+                slots.truncate(size)
         file.write_text(plan, encoding="ascii")
+
+    def _plan(self):
+        """A digest of all that the slots depend on, but for the content of the pictures."""
+        plan = json.dumps([__version__, self._settings, str(self._pictures.folder.resolve())])
+        names = "\n".join(self._pictures.names).encode("utf-8", "surrogatepass")
+        return hashlib.sha256(plan.encode() + pickle.dumps(self._cut) + names).hexdigest()
 
     def fill(self):
         """Make every face that an earlier run has not made."""
@@ -156,6 +167,8 @@ class _Slots:
                 collections.deque(progress(finished, total, "pictures"), maxlen=0)
             finally:
                 stop.set()
+        if self._changed:
+            log(f"{plural(self._changed, 'picture')} changed since the earlier run: done again")
 
     def _work(self, start):
         """A batch of pictures: its first row, and their names, None for those without labels."""
@@ -163,14 +176,15 @@ class _Slots:
         refused = self._pictures.refused
         return start, [None if start + i in refused else name for i, name in enumerate(names)]
 
-    def _note(self, rows, skipped):
+    def _note(self, rows, skipped, changed):
         self._skipped.update(skipped)
+        self._changed += changed
         return rows
 
     def built(self, drop_conflicts):
         """The `Built` of the slots."""
         records = np.fromfile(self._folder / "records", RECORD)
-        rows = np.flatnonzero(records["crc"])
+        rows = np.setdiff1d(np.flatnonzero(records["crc"]), [*self._skipped])
         digests = records["sha256"][rows]
         identical = duplicates.byte_identical(digests)
         groups = duplicates.alike(records["thumbnail"][rows], identical)
@@ -218,7 +232,11 @@ class _Filler:
 
     @classmethod
     def fill(cls, work):
-        """Make the faces of a batch; return its rows, and reasons by row for those skipped."""
+        """Make the faces of a batch.
+
+        Returns its rows, reasons by row for those skipped, and how many pictures were done, but
+        have changed since.
+        """
         return cls._own._fill(*work)
 
     def __init__(self, folder, pictures, cut, shape, stop):
@@ -234,24 +252,31 @@ class _Filler:
     def _fill(self, start, names):
         faces, records = self._read(start, len(names))
         skipped = {}
-        changed = False
+        made = changed = 0
         for row, name in enumerate(names):
             if self._stop.is_set():
                 break
             if name is None:
                 continue
             if records[row]["crc"] and records[row]["crc"] == _checksum(records[row], faces[row]):
-                continue
-            changed = True
+                if self._is_same(name, records[row]):
+                    continue
+                changed += 1
+            made += 1
             records[row]["crc"] = 0
             try:
                 self._make(name, faces[row], records[row])
             except (UnreadablePicture, UnusablePicture) as problem:
                 skipped[start + row] = str(problem)
-        if changed:
+        if made:
             write_at(self._faces, faces, start * faces[0].nbytes)
             write_at(self._records, records.view(np.uint8), start * RECORD.itemsize)
-        return range(start, start + len(names)), skipped
+        return range(start, start + len(names)), skipped, changed
+
+    def _is_same(self, name, record):
+        """Whether a picture is still the one that a record was made of."""
+        path = os.path.join(self._pictures, name)
+        return stamps.is_same(path, record["stamp"].tolist(), record["sha256"].tobytes())
 
     def _read(self, start, count):
         """The faces (count, S, S, 3) and records (count,) from row ``start`` on."""
@@ -264,8 +289,10 @@ class _Filler:
 
     def _make(self, name, face, record):
         """Read a picture; put its face and record into the arrays given."""
+        path = os.path.join(self._pictures, name)  # Path takes as long again
+        record["stamp"] = stamps.stamp(path)  # before it is read: what changes now is noticed later
         try:
-            with open(os.path.join(self._pictures, name), "rb") as file:  # Path takes as long again
+            with open(path, "rb") as file:
                 data = file.read()
             face[:] = self._cut(decode_picture(data))
         except OSError as error:

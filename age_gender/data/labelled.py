@@ -4,13 +4,10 @@ A folder of pictures is made into a database first, so that everything after it 
 the split, copies on one side.
 """
 
-import functools
-
 import numpy as np
 
-from age_gender import faces
 from age_gender.command_line import UserError, log
-from age_gender.data import builder
+from age_gender.data import cache
 from age_gender.data.appa_real import APPA_REAL
 from age_gender.data.database import FaceDatabase
 from age_gender.data.dataset import Dataset
@@ -146,7 +143,7 @@ def read_folder(folder, age_label="apparent", ignored=()):
 
 
 def database_of(folder, made_in, size, resize="linear", age_label="apparent", ignored=()):
-    """The database of a folder of pictures; made unless there is one of the same pictures.
+    """The database of a folder of pictures, as `cache.database` makes and keeps it.
 
     Args:
         folder, age_label, ignored: as in `read_folder`.
@@ -159,18 +156,4 @@ def database_of(folder, made_in, size, resize="linear", age_label="apparent", ig
     """
     pictures, dataset = read_folder(folder, age_label, ignored)
     path = made_in / f"{folder.resolve().name}_{size}.mat"
-    if path.is_file():
-        database = FaceDatabase(path)
-        wanted = dict(zip(pictures.names, zip(pictures.ages, pictures.genders)))
-        stored = dict(zip(database.sources(), zip(database.ages, database.genders)))
-        same = stored.items() <= wanted.items() and database.resize == resize
-        if same and path.stat().st_mtime > folder.stat().st_mtime:
-            return database
-    log(f"making {path} of {folder}")
-    settings = {"img_size": size, "db": dataset.db, "min_score": -1, "resize": resize}
-    settings |= {"crop": dataset.crop, "margin": dataset.margin}
-    cut = functools.partial(faces.whole, size=size, resize=resize)
-    built = builder.build(path, pictures, cut, settings)
-    if built.skipped:
-        log(f"{len(built.skipped)} pictures were skipped: see {path.stem}_skipped.csv")
-    return FaceDatabase(path)
+    return cache.database(path, pictures, dataset, size, resize)

@@ -1,4 +1,5 @@
 import functools
+import hashlib
 import os
 import shutil
 import signal
@@ -126,6 +127,70 @@ def test_second_maker_of_the_same_output_is_refused(tmp_path):
         with pytest.raises(UserError) as error:
             builder.build(tmp_path / "a.mat", pictures, cut, SETTINGS)
     assert str(error.value) == f"{tmp_path}/a.mat is being made by another process: wait"
+
+
+def _stop(*arguments, **settings):
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def stopped(tmp_path, monkeypatch):
+    """Pictures of which all faces are made, but not their database."""
+    pictures = pictures_in(write_chips(tmp_path / "chips", 6))
+    with monkeypatch.context() as patched:
+        patched.setattr(builder, "create", _stop)
+        with pytest.raises(KeyboardInterrupt, match="^stopped: the same command resumes$"):
+            builder.build(tmp_path / "a.mat", pictures, cut, SETTINGS)
+    return pictures
+
+
+def test_pictures_that_changed_after_an_interruption_are_done_again(stopped, tmp_path, capsys):
+    """Replaced by another of the same size and date, exchanged, removed, damaged."""
+    paths = [stopped.folder / name for name in stopped.names]
+    before = paths[0].stat()
+    data = bytearray(paths[0].read_bytes())
+    data[-20] ^= 0xFF
+    paths[0].write_bytes(data)
+    os.utime(paths[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    aside = paths[1].rename(tmp_path / "aside")
+    paths[2].rename(paths[1])
+    aside.rename(paths[2])
+    paths[3].unlink()
+    paths[4].write_bytes(b"no picture")
+    built = builder.build(tmp_path / "a.mat", stopped, cut, SETTINGS)
+    assert capsys.readouterr().err.splitlines() == [
+        "resuming an earlier run: 6 pictures are done",
+        "5 pictures changed since the earlier run: done again",
+    ]
+    assert built.skipped == {3: "No such file or directory", 4: "it is damaged or not a picture"}
+    database = FaceDatabase(tmp_path / "a.mat")
+    assert database.sources() == [stopped.names[row] for row in (0, 1, 2, 5)]
+    for row, name in enumerate(database.sources()):
+        picture = cv2.imread(str(stopped.folder / name))
+        np.testing.assert_array_equal(database.images[row], cut(picture))
+        content = (stopped.folder / name).read_bytes()
+        assert database.digests()[row] == hashlib.sha256(content).digest()
+
+
+def test_pictures_that_only_their_dates_changed_of_are_taken_over(stopped, tmp_path, capsys):
+    for name in stopped.names[:3]:
+        os.utime(stopped.folder / name)
+    stopped.refused[5] = "it has no label any more"
+    built = builder.build(tmp_path / "a.mat", stopped, cut, SETTINGS)
+    assert capsys.readouterr().err == "resuming an earlier run: 6 pictures are done\n"
+    assert built.rows.tolist() == [0, 1, 2, 3, 4]
+
+
+def _cut_brighter(image):
+    return cv2.add(cut(image), 50)
+
+
+def test_faces_that_were_cut_otherwise_are_not_taken_over(stopped, tmp_path, capsys):
+    builder.build(tmp_path / "a.mat", stopped, _cut_brighter, SETTINGS)
+    assert capsys.readouterr().err == ""
+    first = cv2.imread(str(stopped.folder / stopped.names[0]))
+    image = FaceDatabase(tmp_path / "a.mat").images[0]
+    np.testing.assert_array_equal(image, _cut_brighter(first))
 
 
 class Interrupted:
