@@ -100,10 +100,14 @@ class FaceBatches(Batches):
         rows, batch_size, kwargs: as in `Batches`.
         smoothing: standard deviation of the Gaussian age targets, years.
         embeddings: (N, 128) of all rows of the database, or None.
+
+    Attributes:
+        answers: `training.teacher.Answers` that are mixed into the targets, or None.
     """
 
     def __init__(self, database, rows, batch_size, smoothing=0.0, embeddings=None, **kwargs):
         super().__init__(rows, batch_size, **kwargs)
+        self.answers = None
         self.database = database
         self.smoothing = smoothing
         self.embeddings = embeddings
@@ -114,6 +118,8 @@ class FaceBatches(Batches):
         targets = genders, age_targets(self.database.ages[rows], self.smoothing)
         if self.embeddings is not None:
             targets += (self.embeddings[rows].astype(np.float32),)
+        if self.answers is not None:
+            targets = self.answers.mixed_into(targets, rows)
         return images, targets
 
 

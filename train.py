@@ -22,6 +22,9 @@ from wide_resnet import two_heads
 NOT_COMPARED = (
     "input",
     "embeddings",
+    "teacher",  # its numbers are compared
+    "teacher_weight",
+    "teacher_cache",
     "output_path",
     "resume",
     "workers",
@@ -32,12 +35,14 @@ NOT_COMPARED = (
 )
 
 
-def prepare(args, faces):
+def prepare(args, faces, teachers):
     """The rows for training and for validation, and the `WideResNet`.
 
-    Raises `UserError` if there are too few faces, or they do not fit the network.
+    Raises `UserError` if there are too few faces, or they do not fit the network or a teacher.
     """
-    training, validation, _ = faces.split(
+    from age_gender.data.labelled import check_teacher  # it loads OpenCV, and --help needs none
+
+    training, validation, test = faces.split(
         args.validation_split, args.test_split, args.split_seed, args.fold
     )
     names = " ".join(map(str, args.input))
@@ -47,9 +52,17 @@ def prepare(args, faces):
             f"validation: too few for --batch_size {args.batch_size}"
         )
     try:
-        network = network_of(args, faces.img_size)
+        network = network_of(args, args.img_size or faces.img_size)
     except ValueError as error:
         raise UserError(f"{names} does not fit the network: {error}") from error
+    if network.image_size > faces.img_size:
+        raise UserError(
+            f"--img_size: {names} has faces of {faces.img_size} px, smaller than "
+            f"{network.image_size}: make a larger database"
+        )
+    for name, (description, _) in zip(args.teacher, teachers):
+        with option("--teacher"):
+            check_teacher(name, description, faces, names, [*validation, *test])
     return training, validation, network
 
 
@@ -121,16 +134,19 @@ def main(argv=None):
         start = weights.read(weights.find(args.weight_file)) if args.weight_file else None
     with option("--ignore_list"):
         ignored = appa_real.read_names(args.ignore_list) if args.ignore_list else ()
+    with option("--teacher"):
+        teachers = [weights.read(weights.find(name)) for name in args.teacher]
     with option("--input"):
-        faces = open_faces(args.input, folder, args.img_size, args.age_label, ignored)
-    training, validation, network = prepare(args, faces)
+        size = max([args.img_size or 0, *(each.image_size for each, _ in teachers)])
+        faces = open_faces(args.input, folder, size, args.age_label, ignored)
+    training, validation, network = prepare(args, faces, teachers)
     folder.mkdir(parents=True, exist_ok=True)
 
     with option("--hosts" if args.hosts else "--devices"):
         group = devices.join(args.devices, args.hosts, args.host_number, args.batch_size)
     with quiet_start():  # Keras computes on the devices that it is imported after
         import keras
-    from age_gender.training import callbacks
+    from age_gender.training import callbacks, teacher
     from age_gender.training.fitting import choose_way, compiled, fit
     from age_gender.training.record import Record, best_weights, describe
     from age_gender.training.state import State, read_state
@@ -139,10 +155,17 @@ def main(argv=None):
     content = devices.broadcast(content, group)
     saved = read_state(state_path, content) if resumed else None
     batches, validation_batches = batches_of(args, faces, training, validation, group)
-    way = choose_way(args, network, batches, saved and saved[0]["settings"], group)
+    asked = () if args.teacher_cache else teachers  # in every step
+    way = choose_way(args, network, batches, saved and saved[0]["settings"], group, asked)
+    if args.teacher_cache:
+        with option("--teacher_cache"):
+            heads = teacher.cached(
+                args.teacher_cache, teachers, faces, training, way, args.batch_size, group
+            )
+        batches.answers = teacher.Answers(heads, training, args.teacher_weight)
     with quiet_start():  # on JAX, this alone would import TensorFlow
         keras.utils.set_random_seed(args.seed)
-    model = compiled(args, network, len(batches), way)
+    model = compiled(args, network, len(batches), way, faces.img_size, asked)
     log(
         f"{model.count_params():,} parameters, {len(training)} pictures for training, "
         f"{len(validation)} for validation"
@@ -153,8 +176,10 @@ def main(argv=None):
     options = vars(args) | vars(way)
     settings = {key: str(value) for key, value in options.items() if key not in NOT_COMPARED}
     settings["pictures"] = len(training)
+    if teachers:
+        settings |= teacher.settings(args, teachers)
     devices.agree(settings, group)
-    description = describe(args, argv, faces, network, way)
+    description = describe(args, argv, faces, network, way, [each for each, _ in teachers])
     watch = callbacks.Watch(begun=start is not None)
     history = callbacks.History(folder / f"history_{name}.h5" if first else None)
     checkpoints = callbacks.Checkpoints(folder if first else None, description)

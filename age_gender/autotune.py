@@ -40,7 +40,7 @@ class Way:
         return f"{self.engine} {self.precision}"
 
 
-def choose(engine, precision, network, batch_size, make_model, batches):
+def choose(engine, precision, network, batch_size, make_model, batches, teachers=()):
     """The `Way` to train: the fastest, except that small gains do not count (see `_best`).
 
     Args:
@@ -51,11 +51,13 @@ def choose(engine, precision, network, batch_size, make_model, batches):
         batch_size: pictures in a step.
         make_model: function of a `Way` that returns a compiled model.
         batches: the batches of an epoch, (faces, targets); models are timed on the first.
+        teachers: the networks that judge each batch in a step.
     """
     ways = _possible(engine, precision)
     if len(ways) == 1:
         return ways[0]
-    key = f"{_machine()}, {network}, {batch_size} faces, {', '.join(map(str, ways))}"
+    networks = ", ".join(map(str, (network, *teachers)))
+    key = f"{_machine()}, {networks}, {batch_size} faces, {', '.join(map(str, ways))}"
     timing = _cached(key, ways)
     if timing is None:
         log(
@@ -69,7 +71,8 @@ def choose(engine, precision, network, batch_size, make_model, batches):
     best = _best(seconds)
     speeds = {way: batch_size / statistics.median(seconds[way]) for way in ways}
     figures = ", ".join(f"{way} {speed:.1f}" for way, speed in speeds.items())
-    rate = speeds[best] * network.training_flops() / 1e9
+    flops = network.training_flops() + sum(each.training_flops() / 3 for each in teachers)
+    rate = speeds[best] * flops / 1e9
     log(
         f"engine and precision: {best} (pictures a second, median of {len(seconds[best])} "
         f"alternating rounds: {figures}); {rate:.0f} GFLOP/s, {100 * rate / matrices:.0f} percent "

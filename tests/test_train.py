@@ -150,11 +150,12 @@ def digest_of(folder):
 
 @pytest.mark.long
 def test_killed_run_is_resumed_to_the_same_weights_as_one_that_was_not(
-    database, embedded, tmp_path, capsys
+    database, embedded, tiny_weights, tmp_path, capsys
 ):
-    """In the middle of an epoch, with augmentation, an average, embeddings, several workers."""
+    """In the middle of an epoch, with everything that is learnt from, an average, and workers."""
     options = ["--nb_epochs", "3", "--aug", "--ema", "0.9", "--workers", "4", "--lr", "0.02"]
-    options += ["--embeddings", str(embedded)]
+    options += ["--embeddings", str(embedded), "--teacher", str(tiny_weights[0])]
+    options += ["--img_size", "16"]
     train.main(tiny(database, tmp_path / "whole", *options))
     command = [sys.executable, ROOT / "train.py"]
     command += tiny(database, tmp_path / "killed", *options)
@@ -173,6 +174,14 @@ def test_killed_run_is_resumed_to_the_same_weights_as_one_that_was_not(
     assert str(error.value) == (
         f"{state} is an unfinished run: add --resume to resume it, or remove it to start afresh"
     )
+    with pytest.raises(UserError) as error:
+        others = ["--resume", "--teacher_weight", "0.5"]
+        train.main([*tiny(database, tmp_path / "killed", *options), *others])
+    assert re.fullmatch(
+        r"--resume: the run had other settings: teachers was [0-9a-f]{16}, weight 0.7, in every "
+        "step",
+        str(error.value),
+    )
     train.main([*tiny(database, tmp_path / "killed", *options), "--resume"])
     assert "resuming after epoch 1 of 3" in capsys.readouterr().err
     assert not state.exists()
@@ -187,7 +196,7 @@ def test_killed_run_is_resumed_to_the_same_weights_as_one_that_was_not(
     learnt, validated = (histories[0][f"{part}pred_embedding_loss"] for part in ("", "val_"))
     assert learnt.iloc[-1] < learnt[0] and (validated == 0).all()
     kept, _ = weights.read(max((tmp_path / "killed").glob("*.hdf5")))
-    assert kept.network == WideResNet(32, 10, 1)
+    assert kept.network == WideResNet(16, 10, 1)
 
 
 def test_resume_without_a_run_is_one_line(database, tmp_path):
@@ -195,6 +204,23 @@ def test_resume_without_a_run_is_one_line(database, tmp_path):
         train.main(tiny(database, tmp_path, "--resume"))
     assert str(error.value) == (
         f"--resume: there is no unfinished run ({tmp_path}/state_10_1.npz does not exist)"
+    )
+
+
+def test_faces_that_are_too_small_for_the_network_or_a_teacher_are_one_line(
+    database, tiny_weights, tmp_path
+):
+    with pytest.raises(UserError) as error:
+        train.main(tiny(database, tmp_path, "--img_size", "64"))
+    assert str(error.value) == (
+        f"--img_size: {database} has faces of 32 px, smaller than 64: make a larger database"
+    )
+    small = write_database(tmp_path / "small.mat", database.parent / "UTKFace", 16)
+    with pytest.raises(UserError) as error:
+        train.main(tiny(small, tmp_path / "out", "--teacher", str(tiny_weights[0])))
+    assert str(error.value) == (
+        f"--teacher: {tiny_weights[0]} takes faces of 32 px, those of {small} have 16: make a "
+        "database of 32 px"
     )
 
 

@@ -102,13 +102,38 @@ def warn_of_cut(path, cut, description):
         )
 
 
+def check_teacher(name, description, faces, given, kept_aside):
+    """Raise `UserError` if a network that is to judge faces needs larger ones; warn of the rest.
+
+    Args:
+        name: of its weight file.
+        description: `weights.Description`.
+        faces: `LabelledFaces`; given: what they are called.
+        kept_aside: their rows that are not for training.
+    """
+    if description.image_size > faces.img_size:
+        raise UserError(
+            f"{name} takes faces of {description.image_size} px, those of {given} have "
+            f"{faces.img_size}: make a database of {description.image_size} px"
+        )
+    warn_of_cut(given, cut_of(faces), description)
+    same_data = set(description.data.split(", ")) & set(faces.data.split(", "))
+    if same_data and description.split_seed is not None:
+        seen = np.isin(kept_aside, description.split_of(faces)[0]).sum()
+        if seen:
+            log(
+                f"warning: {name} was trained on {seen} of the {len(kept_aside)} pictures that are "
+                "kept aside here: figures on them will be too good"
+            )
+
+
 def open_faces(paths, made_in, img_size=None, age_label="apparent", ignored=()):
     """The faces of databases and of folders of pictures.
 
     Args:
         paths: list of at least one: a database, or a folder of one of `DATASETS`.
         made_in: folder for the databases that are made of folders; they are kept and used again.
-        img_size: of the faces of folders; None for that of the first database, else 64.
+        img_size: of the faces of folders where there is no database, whose size they have else.
         age_label: "apparent" or "real", of APPA-REAL.
         ignored: names of APPA-REAL's pictures that are left out.
 
@@ -119,7 +144,7 @@ def open_faces(paths, made_in, img_size=None, age_label="apparent", ignored=()):
     """
     databases = [None if path.is_dir() else FaceDatabase(path) for path in paths]
     sizes = [each.img_size for each in databases if each is not None]
-    size = img_size or (sizes or [IMAGE_SIZE])[0]
+    size = (sizes or [img_size or IMAGE_SIZE])[0]
     for number, path in enumerate(paths):
         if databases[number] is None:
             databases[number] = database_of(path, made_in, size, "linear", age_label, ignored)

@@ -13,10 +13,11 @@ from age_gender.training.callbacks import ValidateAverage
 from age_gender.training.embeddings import LENGTH
 from age_gender.training.losses import AgeError, AgeLoss, EmbeddingLoss, GenderAccuracy
 from age_gender.training.schedule import LearningRate
+from age_gender.training.teacher import Student, Teachers, of_larger
 from wide_resnet import with_embeddings
 
 
-def compiled(args, network, epoch_steps, way):
+def compiled(args, network, epoch_steps, way, size=None, teachers=()):
     """A new model of the network with optimizer, losses and metrics.
 
     Args:
@@ -24,6 +25,8 @@ def compiled(args, network, epoch_steps, way):
         network: `WideResNet`.
         epoch_steps: steps in an epoch.
         way: `autotune.Way`.
+        size: side of the pictures in pixels, where it is larger than the network's.
+        teachers: list of what `weights.read` returned, whose answers to each batch are learnt.
     """
     rate = LearningRate(args.lr, args.nb_epochs, epoch_steps, args.schedule, args.warmup)
     average = {"use_ema": True, "ema_momentum": args.ema} if args.ema else {}
@@ -38,6 +41,10 @@ def compiled(args, network, epoch_steps, way):
         model = with_embeddings(model, LENGTH)
         losses.append(EmbeddingLoss(args.embedding_weight))
         metrics.append([])
+    if size not in (None, network.image_size):
+        model = of_larger(model, size)
+    if teachers:
+        model = Student(model, Teachers(teachers, way.precision), args.teacher_weight)
     model.compile(
         optimizer,
         loss=losses,
@@ -48,7 +55,7 @@ def compiled(args, network, epoch_steps, way):
     return model
 
 
-def choose_way(args, network, batches, settings, group):
+def choose_way(args, network, batches, settings, group, teachers=()):
     """The `autotune.Way` of the training steps.
 
     On several devices nothing is timed, because hosts could choose differently.
@@ -59,6 +66,7 @@ def choose_way(args, network, batches, settings, group):
         batches: `generator.FaceBatches` for training.
         settings: those of the run that is resumed, whose way is kept; None for a new run.
         group: `devices.Devices`.
+        teachers: as in `compiled`.
     """
     if group.count > 1:
         with option("--engine"):
@@ -73,8 +81,9 @@ def choose_way(args, network, batches, settings, group):
         args.precision,
         network,
         args.batch_size,
-        lambda way: compiled(args, network, len(batches), way),
+        lambda way: compiled(args, network, len(batches), way, batches.database.img_size, teachers),
         batches,
+        tuple(description.network for description, _ in teachers),
     )
     if args.steps_per_execution:
         way = dataclasses.replace(way, steps_per_execution=args.steps_per_execution)

@@ -47,11 +47,6 @@ def get_args(argv=None):
     )
     folders = parser.add_argument_group("folders of pictures")
     folders.add_argument(
-        "--img_size",
-        type=number_between(8, 1024, int),
-        help="side of the faces in pixels; by default that of the databases beside them, else 64",
-    )
-    folders.add_argument(
         "--age_label",
         choices=("apparent", "real"),
         default="apparent",
@@ -71,6 +66,12 @@ def get_args(argv=None):
         "--stem", type=int, choices=(1, 2), default=1, help="stride of the first convolution"
     )
     network.add_argument("--pool", choices=POOLS, default="local", help="pooling before the heads")
+    network.add_argument(
+        "--img_size",
+        type=number_between(8, 1024, int),
+        help="side of the faces in pixels, at most that of the databases, which it is by default; "
+        "without one, that of the largest teacher, else 64",
+    )
     training = parser.add_argument_group("training")
     inf = float("inf")
     training.add_argument(
@@ -117,6 +118,26 @@ def get_args(argv=None):
             default=argparse.SUPPRESS,
             help=argparse.SUPPRESS,
         )
+    training.add_argument(
+        "--teacher",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="weights of other networks, whose answers to the very same batch are learnt too",
+    )
+    training.add_argument(
+        "--teacher_weight",
+        type=number_between(0, 1),
+        default=0.7,
+        help="share of the teachers' answers in what is learnt; the rest are the labels",
+    )
+    training.add_argument(
+        "--teacher_cache",
+        type=Path,
+        metavar="FILE",
+        help="ask the teachers once for each picture and its mirror image, instead of for each "
+        "batch, and keep their answers in this file (.npz): for processors",
+    )
     training.add_argument(
         "--ema",
         type=number_between(0, 0.99999),
@@ -218,6 +239,8 @@ def get_args(argv=None):
         parser.error("--validation_split and --test_split leave no picture for training")
     if args.validation_split == 0:
         parser.error("argument --validation_split: must be above 0")
+    if args.teacher_cache and not args.teacher:
+        parser.error("argument --teacher_cache: needs --teacher, whose answers it keeps")
     if args.hosts and not all(re.fullmatch(r".+:\d+", host) for host in args.hosts):
         parser.error("argument --hosts: must be host1:port,host2:port")
     if args.host_number not in (range(len(args.hosts)) if args.hosts else (None,)):

@@ -12,15 +12,19 @@ from age_gender import __version__, installation, system, weights
 from age_gender.files import atomic_write, shown
 
 
-def describe(args, argv, faces, network, way):
-    """Metadata for the weight files, without the validation figures."""
+def describe(args, argv, faces, network, way, teachers=()):
+    """Metadata for the weight files, without the validation figures.
+
+    What may be done with teachers may be done with what has learnt from them: ``teachers`` are
+    their `weights.Description`s.
+    """
     return weights.Description(
         network,
         crop=faces.crop,
         margin=faces.margin,
-        resize=faces.resize,
+        resize=faces.resize if network.image_size == faces.img_size else "area",
         data=faces.data,
-        terms=faces.terms,
+        terms="; ".join(dict.fromkeys([faces.terms, *(each.terms for each in teachers)])),
         split_seed=args.split_seed,
         validation_split=args.validation_split,
         test_split=args.test_split,

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import shutil
 
@@ -7,8 +8,10 @@ import pytest
 from age_gender.command_line import UserError
 from age_gender.data import labelled
 from age_gender.data.database import FaceDatabase
-from age_gender.data.labelled import DATASETS, dataset_of, open_faces, races_of
+from age_gender.data.labelled import DATASETS, check_teacher, dataset_of, open_faces, races_of
+from age_gender.weights import Description
 from helpers.pictures import write_appa_real, write_chips, write_database
+from wide_resnet import WideResNet
 
 
 @pytest.fixture
@@ -106,3 +109,37 @@ def test_other_sizes_and_no_inputs_are_one_line(chips, tmp_path):
         open_faces([tmp_path / "empty"], tmp_path / "out")
     with pytest.raises(UserError, match="none.mat is not a file: make a database with"):
         open_faces([tmp_path / "none.mat"], tmp_path / "out")
+
+
+def test_folder_beside_a_database_has_its_size(chips, tmp_path):
+    release = write_appa_real(tmp_path / "appa-real-release", 5)
+    faces = open_faces([release, database_of(chips)], tmp_path / "out", 16)
+    assert faces.img_size == 32 and faces.images[0].shape == (32, 32, 3)
+
+
+def test_teacher_that_suits_faces_ill_is_named(chips, tmp_path, capsys):
+    faces = open_faces([database_of(chips)], tmp_path)
+    about = {"crop": "aligned", "margin": None, "data": "UTKFace", "split_seed": 0}
+    about |= {"validation_split": 0.2, "test_split": 0.2}
+    alike = Description(WideResNet(16, 10, 1), **about)
+    _, *kept_aside = alike.split_of(faces)
+    kept_aside = np.concatenate(kept_aside)
+    check_teacher("t.hdf5", alike, faces, "utk.mat", kept_aside)
+    assert capsys.readouterr().err == ""
+    other = dataclasses.replace(alike, split_seed=1, resize="area")
+    seen = len(set(kept_aside) & set(other.split_of(faces)[0]))
+    check_teacher("t.hdf5", other, faces, "utk.mat", kept_aside)
+    assert seen > 0 and capsys.readouterr().err.splitlines() == [
+        "warning: the faces of utk.mat are cut differently (aligned, linear) from those that the "
+        "weights were trained on (aligned, area)",
+        f"warning: t.hdf5 was trained on {seen} of the {len(kept_aside)} pictures that are kept "
+        "aside here: figures on them will be too good",
+    ]
+    check_teacher("t.hdf5", dataclasses.replace(other, data="IMDB"), faces, "a", kept_aside)
+    assert "kept aside" not in capsys.readouterr().err
+    large = dataclasses.replace(alike, network=WideResNet(64, 10, 1))
+    with pytest.raises(UserError) as error:
+        check_teacher("t.hdf5", large, faces, "utk.mat", kept_aside)
+    assert str(error.value) == (
+        "t.hdf5 takes faces of 64 px, those of utk.mat have 32: make a database of 64 px"
+    )

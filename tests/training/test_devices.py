@@ -31,28 +31,39 @@ def database(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):
-    """A weight file to start from, of numbers that do not magnify rounding."""
-    rng = np.random.default_rng(0)
-    model = WideResNet(32, 10, 1)()
+    """A weight file to start from."""
+    return write_weights(tmp_path_factory.mktemp("begun") / "begun.hdf5", WideResNet(32, 10, 1))
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    """A weight file to learn from, of half the image size."""
+    return write_weights(tmp_path_factory.mktemp("teacher") / "t.hdf5", WideResNet(16, 10, 1))
+
+
+def write_weights(path, network):
+    """A weight file of numbers that do not magnify rounding."""
+    rng = np.random.default_rng(network.image_size)
+    model = network()
     arrays = [rng.normal(0, 0.1, a.shape) if a.ndim > 1 else a for a in model.get_weights()]
     for place in (0, -2, -1):  # pictures reach to 255, and the heads shall not be sure
         arrays[place] = 0.03 * arrays[place]
     model.set_weights(arrays)
-    path = tmp_path_factory.mktemp("begun") / "begun.hdf5"
-    weights.write(path, model, weights.Description(WideResNet(32, 10, 1)))
+    weights.write(path, model, weights.Description(network))
     return path
 
 
-def small(weight_file):
+def small(weight_file, teacher):
     """Options of a short run."""
     options = ["--depth", "10", "--width", "1", "--batch_size", "16", "--lr", "1e-6"]
     options += ["--validation_split", "0.2", "--aug", "--precision", "float32", "--ema", "0.5"]
     options += ["--warmup", "0"]
-    return [*options, "--nb_epochs", "2", "--weight_file", str(weight_file)]
+    options += ["--nb_epochs", "2", "--weight_file", weight_file, "--teacher", teacher]
+    return [*map(str, options)]
 
 
 @pytest.fixture
-def start(database, begun, tmp_path_factory):
+def start(database, begun, teacher, tmp_path_factory):
     """Start train.py with a tiny network; all that is started is ended at the end of the test."""
     started = []
     cache = tmp_path_factory.getbasetemp() / "jax"
@@ -66,7 +77,7 @@ def start(database, begun, tmp_path_factory):
             "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiles in half the time
         }
         process = subprocess.Popen(
-            [*map(str, command), *small(begun), *more],
+            [*map(str, command), *small(begun, teacher), *more],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -166,11 +177,11 @@ def test_shares_put_together_are_the_batch_and_each_reads_its_own(training):
 
 
 @pytest.fixture(scope="module")
-def one(database, begun, tmp_path_factory):
+def one(database, begun, teacher, tmp_path_factory):
     """The folder of a run on one device of TensorFlow."""
     folder = tmp_path_factory.mktemp("one")
     where = ["-i", str(database), "--output_path", str(folder)]
-    train.main([*where, *small(begun), "--engine", "plain"])
+    train.main([*where, *small(begun, teacher), "--engine", "plain"])
     return folder
 
 

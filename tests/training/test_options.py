@@ -32,6 +32,11 @@ def test_defaults_are_the_originals():
         (["--lr", "-1"], "argument --lr: must be a number from 1e-09 up, received '-1'"),
         (["--nb_epochs", "x"], "must be a whole number from 1 to 9999, received 'x'"),
         (["--validation_split", "0"], "argument --validation_split: must be above 0"),
+        (["--teacher_cache", "a.npz"], "--teacher_cache: needs --teacher, whose answers it keeps"),
+        (
+            ["--teacher", "a.hdf5", "--teacher_weight", "1.5"],
+            "argument --teacher_weight: must be a number from 0 to 1, received '1.5'",
+        ),
         (
             ["--validation_split", "0.6", "--test_split", "0.5"],
             "--validation_split and --test_split leave no picture for training",
