@@ -9,8 +9,8 @@ import csv
 import dataclasses
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, number_between, option
-from age_gender.files import atomic_write, write_csv
+from age_gender.command_line import Parser, UserError, log, number_between, option, some
+from age_gender.files import atomic_write, refuse_existing, write_csv
 
 PARTS = ("train", "valid", "test")
 
@@ -36,21 +36,31 @@ def get_args(argv=None):
     )
     parser.add_argument("--split", choices=PARTS, default="valid", help="part of the data set")
     parser.add_argument("--output_dir", type=Path, help="folder for a table of all estimates")
-    return parser.parse_args(argv)
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier table there")
+    args = parser.parse_args(argv)
+    if args.overwrite and not args.output_dir:
+        parser.error("--overwrite needs --output_dir")
+    return args
 
 
-def write_table(path, names, ages, rows, estimates):
-    """Write the estimates of the pictures as CSV."""
+def write_table(path, header, rows):
+    """Write a table as CSV."""
     with atomic_write(path) as partial, write_csv(partial) as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "apparent age", "real age", "estimated age", "male"])
-        for row, age, male in zip(rows, estimates.ages, estimates.males):
-            labels = [ages[label][row] for label in ("apparent", "real")]
-            writer.writerow([names[row], *labels, f"{age:.2f}", f"{male:.3f}"])
+        csv.writer(file).writerows([header, *rows])
+
+
+def estimated(names, ages, rows, estimates):
+    """Yield the rows of the table of estimates."""
+    for row, age, male in zip(rows, estimates.ages, estimates.males):
+        yield names[row], ages["apparent"][row], ages["real"][row], f"{age:.2f}", f"{male:.3f}"
 
 
 def main(argv=None):
     args = get_args(argv)
+    name = f"appa_real_{args.split}.csv"
+    if args.output_dir:
+        with option("--output_dir"):
+            refuse_existing(args.output_dir, [name], args.overwrite)
     import numpy as np
 
     from age_gender import weights
@@ -65,16 +75,25 @@ def main(argv=None):
     crop, margin = APPA_REAL.crop, APPA_REAL.margin
     cut = cut_of(dataclasses.replace(description, crop=crop, margin=margin))
     warn_of_cut(root, cut, description)
-    rows, faces = [], []
-    for row, face in read_faces(root, names, size, resize):
-        rows.append(row)
-        faces.append(face)
+    rows, faces, skipped = [], [], []
+    for row, face, problem in read_faces(root, names, size, resize):
+        if problem:
+            skipped.append((names[row], problem))
+        else:
+            rows.append(row)
+            faces.append(face)
     if not faces:
         raise UserError(f"{root} holds none of the pictures that its table names")
+    if skipped:
+        log(f"pictures that are missing or unreadable: {some([name for name, _ in skipped])}")
     estimates = Estimator(path)(np.stack(faces))
     if args.output_dir:
         args.output_dir.mkdir(parents=True, exist_ok=True)
-        write_table(args.output_dir / f"appa_real_{args.split}.csv", names, ages, rows, estimates)
+        table = args.output_dir / name
+        header = ["file", "apparent age", "real age", "estimated age", "male"]
+        write_table(table, header, estimated(names, ages, rows, estimates))
+        if skipped:
+            write_table(table.with_stem(f"{table.stem}_skipped"), ["file", "reason"], skipped)
     print(f"{len(rows)} of {len(names)} pictures")
     for label in ("apparent", "real"):
         error = np.abs(estimates.ages - ages[label][rows]).mean()

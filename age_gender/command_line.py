@@ -8,7 +8,7 @@ import math
 
 from age_gender.backend import quiet_start
 from age_gender.errors import UserError
-from age_gender.messages import log, plural, progress, result
+from age_gender.messages import log, plural, progress, result, some
 
 __all__ = [
     "Parser",
@@ -21,6 +21,7 @@ __all__ = [
     "quiet_start",
     "result",
     "run",
+    "some",
 ]
 
 

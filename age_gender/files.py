@@ -31,6 +31,17 @@ def atomic_write(path):
             partial.unlink(missing_ok=True)
 
 
+def refuse_existing(folder, names, overwrite):
+    """Raise `UserError` if a folder is none, or holds one of the names and is not to replace it."""
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise UserError(f"{folder} is a file: give a folder")
+    existing = [name for name in names if os.path.lexists(os.path.join(folder, name))]
+    if existing and not overwrite:
+        raise UserError(
+            f"{folder} holds {existing[0]}: add --overwrite to replace it, or give another folder"
+        )
+
+
 def replace(source, target):
     """Rename a file, onto one that may exist; neither may be open in this process.
 

@@ -24,6 +24,12 @@ def plural(count, noun):
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def some(names, most=3):
+    """How many names there are, and the first of them: "3 (a, b, ...)"."""
+    more = ", ..." if len(names) > most else ""
+    return f"{len(names)} ({', '.join(map(str, names[:most]))}{more})"
+
+
 def progress(items, total, what, every=10.0):
     """Iterate over ``items`` and show how far along they are on stderr.
 

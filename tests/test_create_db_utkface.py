@@ -8,41 +8,9 @@ import pytest
 import create_db_utkface
 from age_gender import faces
 from age_gender.command_line import UserError
-from age_gender.data import utkface
 from age_gender.data.database import FaceDatabase
 from age_gender.data.utkface import labels_of
 from helpers.pictures import write_chips
-
-
-@pytest.mark.parametrize(
-    "name, age, gender",
-    [
-        ("26_0_3_20170119181108337.jpg.chip.jpg", 26, 1),
-        ("26_1_3_20170119181108337.jpg.chip.jpg", 26, 0),
-        ("39_1_20170116174525125.jpg.chip.jpg", 39, 0),
-        ("116_1_0_20170112213500903.jpg.chip.jpg", 100, 0),
-        ("24_0_1_20170116220224657 .jpg.chip.jpg", 24, 1),
-        ("55_0_0_20170116232725357jpg.chip.jpg", 55, 1),
-    ],
-)
-def test_labels_are_read_off_the_name(name, age, gender):
-    assert labels_of(name) == (age, gender)
-
-
-@pytest.mark.parametrize(
-    "name, problem",
-    [
-        ("face.jpg", "its name does not start with an age"),
-        ("_0_1.jpg", "its name does not start with an age"),
-        ("-3_0_1.jpg", "its name does not start with an age"),
-        ("26_3_1.jpg", "its name has no gender 0 (male) or 1 (female) in second place"),
-        ("26__1.jpg", "its name has no gender 0 (male) or 1 (female) in second place"),
-    ],
-)
-def test_name_without_labels_is_refused(name, problem):
-    with pytest.raises(ValueError) as error:
-        labels_of(name)
-    assert str(error.value) == problem
 
 
 def test_folders_become_a_database(tmp_path, capsys):
@@ -62,9 +30,10 @@ def test_folders_become_a_database(tmp_path, capsys):
         f"skipped 2, named in {tmp_path}/new/utk_skipped.csv",
         "groups of byte-identical pictures 1, with different labels 1",
     ]
-    assert err.splitlines()[0] == (
-        "1 names are malformed; those that start with age and gender are used"
-    )
+    assert err.splitlines() == [
+        "left out, neither *.jpg nor named like UTKFace's pictures: 1 (readme.txt)",
+        "malformed names: 1 (face.jpg); those that start with age and gender are used",
+    ]
     assert (tmp_path / "new" / "utk_skipped.csv").read_text().splitlines()[1:] == [
         "20_0_0_1.jpg,it is damaged or not a picture",
         "face.jpg,its name does not start with an age",
@@ -154,20 +123,6 @@ def test_align_and_margin_exclude_each_other(command):
     assert done.stderr == (
         "create_db_utkface.py: error: argument --margin: not allowed with argument --align\n"
     )
-
-
-def test_malformed_names_of_utkface_are_kept(shared):
-    """Five names of the real data break its own pattern; age and gender are readable."""
-    import tarfile
-
-    odd = []
-    for tar in ("utkface_1.tar", "utkface_2.tar"):
-        with tarfile.open(shared / tar) as names:
-            odd += [os.path.basename(name) for name in names.getnames() if name.endswith(".jpg")]
-    assert len(odd) == 21360
-    odd = [name for name in odd if not utkface.PATTERN.match(name)]
-    assert len(odd) == 5
-    assert all(0 <= labels_of(name)[0] <= 100 for name in odd)
 
 
 def test_existing_output_is_refused_unless_overwritten(tmp_path):

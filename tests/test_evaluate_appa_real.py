@@ -43,11 +43,30 @@ def test_errors_are_over_the_pictures_that_are_there(release, tiny_weights, tmp_
         "the weights were trained on (aligned, linear)"
     )
     assert err.splitlines()[-1] == (
-        "2 pictures are missing or unreadable, the first is valid/000004.jpg_face.jpg"
+        "pictures that are missing or unreadable: 2 (valid/000004.jpg_face.jpg, "
+        "valid/000007.jpg_face.jpg)"
     )
+    skipped = (tmp_path / "out" / "appa_real_valid_skipped.csv").read_text().splitlines()
+    assert skipped[1] == "valid/000004.jpg_face.jpg,No such file or directory"
     with open(tmp_path / "out" / "appa_real_valid.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 11 and rows[0]["real age"] == "22.0"
+
+
+def test_earlier_table_is_replaced_only_if_asked_for(release, tiny_weights, tmp_path):
+    table = tmp_path / "appa_real_valid.csv"
+    table.write_text("precious")
+    command = ["--weight_file", str(tiny_weights[0]), "--dataset_root", str(release)]
+    command += ["--output_dir", str(tmp_path)]
+    with pytest.raises(UserError) as error:
+        evaluate_appa_real.main(command)
+    assert str(error.value) == (
+        f"--output_dir: {tmp_path} holds appa_real_valid.csv: add --overwrite to replace it, or "
+        "give another folder"
+    )
+    assert table.read_text() == "precious"
+    evaluate_appa_real.main([*command, "--overwrite"])
+    assert table.read_text().startswith("file,apparent age")
 
 
 def test_other_part_and_defaults(release, tiny_weights, capsys):
@@ -65,6 +84,12 @@ def test_mistakes_are_one_line(release, tiny_weights):
         evaluate_appa_real.main([*command, "nowhere"])
     with pytest.raises(UserError, match="but depth 16 is required"):
         evaluate_appa_real.main([*command, str(release), "--depth", "16"])
+    table = release / "gt_avg_valid.csv"
+    table.write_text(table.read_text().replace(",24.2,", ",nan,"))
+    with pytest.raises(
+        UserError, match=r"^--dataset_root: .*, row 6: apparent_age_avg must be .* received 'nan'$"
+    ):
+        evaluate_appa_real.main([*command, str(release)])
     for path in (release / "test").iterdir():
         path.unlink()
     with pytest.raises(UserError, match="holds none of the pictures that its table names"):

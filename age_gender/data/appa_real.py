@@ -4,13 +4,13 @@ Agustsson et al., "Apparent and real age estimation in still images with deep re
 APPA-REAL database", FG 2017. ``./download.sh appa-real`` fetches it.
 """
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
-from age_gender.command_line import UserError, log, progress
-from age_gender.data.dataset import Dataset, Pictures
+from age_gender.command_line import UserError, log, plural, progress, some
+from age_gender.data.dataset import OLDEST, Dataset, Pictures
+from age_gender.data.label_table import Table, first_fields
 from age_gender.faces import whole
 from age_gender.genders import UNKNOWN
 from age_gender.pictures import UnreadablePicture, read_picture
@@ -25,66 +25,66 @@ def is_release(folder):
     return (Path(folder) / "gt_avg_train.csv").is_file()
 
 
-def read_table(folder, part):
+def read_table(folder, part, labels=tuple(COLUMNS)):
     """The pictures of a part of the data set and their ages.
 
     Args:
         folder: the data set's (``appa-real-release``).
         part: "train", "valid" or "test".
+        labels: "apparent", "real" or both.
 
     Returns:
-        (list of the faces' file names, relative to the folder; dict of (N,) float years:
-        "apparent" and "real").
+        (list of N names of the faces' files, relative to the folder; dict of the labels, (N,) float
+        years).
 
-    Raises `UserError` if the table is missing or is not one.
+    Raises `UserError` if the table is missing, or a label in it is none.
     """
     path = Path(folder) / f"gt_avg_{part}.csv"
     if not path.is_file():
         raise UserError(f"{path} does not exist: give APPA-REAL's folder (appa-real-release)")
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-        names = [f"{part}/{row['file_name']}_face.jpg" for row in rows]
-        ages = {
-            name: np.array([float(r[column]) for r in rows]) for name, column in COLUMNS.items()
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path} is not APPA-REAL's table: its columns file_name, "
-            f"{' and '.join(COLUMNS.values())} are needed"
-        ) from error
-    if not names:
-        raise UserError(f"{path} names no picture")
-    return names, ages
+    table = Table(path, ["file_name", *(COLUMNS[label] for label in labels)])
+    ages = [table.numbers(COLUMNS[label], 0, OLDEST) for label in labels]
+    rows = {}  # the labels of each name, and its row
+    for (number, row), *years in zip(table.rows, *ages):
+        name = row["file_name"]
+        if {"/", "\\", "\0"} & set(name):
+            raise UserError(f"{path}, row {number}: {name!r} is not the name of a file")
+        first = rows.setdefault(name, (years, number))
+        if first[0] != years:
+            raise UserError(
+                f"{path}, row {number}: {name} has another age in row {first[1]}: leave one out"
+            )
+    if repeated := len(table.rows) - len(rows):
+        log(f"{path}: {plural(repeated, 'row')} left out: the same picture and ages as in another")
+    kept = np.array([years for years, _ in rows.values()])
+    names = [f"{part}/{name}_face.jpg" for name in rows]
+    unlabelled = {f"{part}/{each.name}" for each in path.with_name(part).glob("*_face.jpg")}
+    if unlabelled := sorted(unlabelled - set(names)):
+        log(f"left out, as {path.name} does not name them: {some(unlabelled)}")
+    return names, dict(zip(labels, kept.T))
 
 
 def read_faces(folder, names, size, resize):
-    """Read the pictures that exist and are whole; log how many do not.
+    """Read the pictures that exist and are whole.
 
     Args:
         folder, names: as in `read_table`.
         size: of the faces in pixels.
         resize: OpenCV's filter, "linear" or "area".
 
-    Yields (number of the name, face (size, size, 3) uint8 BGR).
+    Yields (number of the name, face (size, size, 3) uint8 BGR, None), or (number, None, the reason)
+    for a picture that cannot be read.
     """
-    missing = []
     for row in progress(range(len(names)), len(names), "pictures"):
         try:
-            yield row, whole(read_picture(folder / names[row]), size, resize)
-        except UnreadablePicture:
-            missing.append(names[row])
-    if missing:
-        log(f"{len(missing)} pictures are missing or unreadable, the first is {missing[0]}")
+            yield row, whole(read_picture(folder / names[row]), size, resize), None
+        except UnreadablePicture as error:
+            yield row, None, str(error)
 
 
 def read_names(path):
     """The set of file names in a list: the first field of each line. Raises `UserError`."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            return {row[0].strip() for row in csv.reader(file) if row}
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a list of file names") from error
+    return set(first_fields(path))
 
 
 def read(folder, age_label="apparent", ignored=(), part="train"):
@@ -95,12 +95,14 @@ def read(folder, age_label="apparent", ignored=(), part="train"):
         age_label: "apparent" or "real"; rounded to whole years, 0 to 100.
         ignored: file names, as the data set's table has them, that are left out.
     """
-    names, ages = read_table(folder, part)
+    names, ages = read_table(folder, part, [age_label])
     kept = [
         row
         for row, name in enumerate(names)
         if Path(name).name.removesuffix("_face.jpg") not in ignored
     ]
+    if ignored:
+        log(f"{plural(len(names) - len(kept), 'picture')} left out by the list of {len(ignored)}")
     years = np.clip(np.rint(ages[age_label][kept]), 0, AGE_CLASSES - 1).astype(int)
     return Pictures(folder, [names[row] for row in kept], years, np.full(len(kept), UNKNOWN))
 

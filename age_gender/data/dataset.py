@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+OLDEST = 122  # years, of the oldest person whose age is known; above it a label is a mistake
+
 
 @dataclasses.dataclass
 class Pictures:

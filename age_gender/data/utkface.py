@@ -5,15 +5,19 @@ Names are [age]_[gender]_[race]_[date].jpg.chip.jpg; only the first two fields a
 names gender 0 is male and 1 is female; everywhere else in this suite 0 is female (genders.py).
 """
 
+import contextlib
 import os
 import re
 
 import numpy as np
 
-from age_gender.command_line import UserError, log
-from age_gender.data.dataset import Dataset, Pictures
+from age_gender.command_line import UserError, log, some
+from age_gender.data.dataset import OLDEST, Dataset, Pictures
+from wide_resnet import AGE_CLASSES
 
-PATTERN = re.compile(r"\d+_[01]_[0-4]_\d+\.jpg(\.chip\.jpg)?$")  # as UTKFace documents it
+PATTERN = re.compile(
+    r"\d+_[01]_[0-4]_\d+\.jpg(\.chip\.jpg)?$", re.IGNORECASE
+)  # as UTKFace documents it
 RACES = ("White", "Black", "Asian", "Indian", "other")  # UTKFace's labels 0 to 4
 
 
@@ -25,9 +29,17 @@ def labels_of(name):
     fields = name.split("_")
     if len(fields) < 2 or not fields[0].isascii() or not fields[0].isdigit():
         raise ValueError("its name does not start with an age")
+    if int(fields[0]) > OLDEST:
+        raise ValueError(f"its name starts with {fields[0]}, which is no age")
     if fields[1] not in ("0", "1"):
         raise ValueError("its name has no gender 0 (male) or 1 (female) in second place")
-    return min(int(fields[0]), 100), 1 - int(fields[1])
+    return min(int(fields[0]), AGE_CLASSES - 1), 1 - int(fields[1])
+
+
+def _has_labels(name):
+    with contextlib.suppress(ValueError):
+        return bool(labels_of(name))
+    return False
 
 
 def race_of(name):
@@ -38,12 +50,27 @@ def race_of(name):
 
 
 def find_pictures(folder):
-    """Names of the *.jpg files in a folder and its subfolders, sorted, relative to it."""
-    names = []
-    for subfolder, _, files in os.walk(folder):
-        relative = os.path.relpath(subfolder, folder)
-        names += [os.path.normpath(f"{relative}/{name}") for name in files if name.endswith(".jpg")]
-    return sorted(name.replace(os.sep, "/") for name in names)  # the same on every system
+    """The pictures in a folder and its subfolders: *.jpg, and all that are named like UTKFace's.
+
+    Returns:
+        (names, names of all else), both sorted and relative to the folder; links to folders, and
+        folders that may not be opened, are among the latter.
+    """
+    names, others = [], []
+
+    def relative(path):
+        return os.path.relpath(path, folder).replace(os.sep, "/")  # the same on every system
+
+    refused = []
+    for subfolder, folders, files in os.walk(folder, onerror=refused.append):
+        others += [
+            path for each in folders if os.path.islink(path := os.path.join(subfolder, each))
+        ]
+        for name in files:
+            taken = name.lower().endswith((".jpg", ".jpeg")) or _has_labels(name)
+            (names if taken else others).append(os.path.join(subfolder, name))
+    others += [error.filename for error in refused]
+    return sorted(map(relative, names)), sorted(map(relative, others))
 
 
 def read(folder, age_label=None, ignored=()):
@@ -57,18 +84,20 @@ def read(folder, age_label=None, ignored=()):
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: give the folder of the pictures")
-    names = find_pictures(folder)
+    names, others = find_pictures(folder)
     if not names:
         raise UserError(f"{folder} holds no *.jpg file: give the folder of the pictures")
+    if others:
+        log(f"left out, neither *.jpg nor named like UTKFace's pictures: {some(others)}")
     labels, refused = np.zeros((len(names), 2), int), {}
     for row, name in enumerate(names):
         try:
             labels[row] = labels_of(os.path.basename(name))
         except ValueError as error:
             refused[row] = str(error)
-    malformed = sum(not PATTERN.match(os.path.basename(name)) for name in names)
+    malformed = [name for name in names if not PATTERN.match(os.path.basename(name))]
     if malformed:
-        log(f"{malformed} names are malformed; those that start with age and gender are used")
+        log(f"malformed names: {some(malformed)}; those that start with age and gender are used")
     return Pictures(folder, names, *labels.T, refused)
 
 

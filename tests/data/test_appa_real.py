@@ -33,17 +33,67 @@ def test_missing_or_other_table_is_one_line(release):
     with pytest.raises(UserError, match="gt_avg_test.csv does not exist: give APPA-REAL's folder"):
         appa_real.read_table(release, "test")
     (release / "gt_avg_test.csv").write_text("name,age\nx,1\n")
-    with pytest.raises(UserError, match="gt_avg_test.csv is not APPA-REAL's table: its columns"):
-        appa_real.read_table(release, "test")
-    (release / "gt_avg_test.csv").write_text("file_name,apparent_age_avg,real_age\n")
-    with pytest.raises(UserError, match="gt_avg_test.csv names no picture"):
+    with pytest.raises(
+        UserError, match="gt_avg_test.csv has no column file_name and no apparent_a"
+    ):
         appa_real.read_table(release, "test")
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
-def test_unreadable_list_is_one_line(tmp_path, content):
+def test_labels_that_are_none_are_refused_where_they_are_used(release):
+    table = release / "gt_avg_train.csv"
+    table.write_text(table.read_text().replace(",24\n", ",nan\n"))
+    assert appa_real.read(release, "apparent").ages.tolist() == [20, 21, 22]
+    for use in (
+        lambda: appa_real.read(release, "real"),
+        lambda: appa_real.read_table(release, "train"),
+    ):
+        with pytest.raises(UserError) as error:
+            use()
+        assert str(error.value) == (
+            f"{table}, row 4: real_age must be a number from 0 to 122, received 'nan'"
+        )
+
+
+def test_repeated_rows_count_once_and_other_ages_in_them_are_refused(release, capsys):
+    table = release / "gt_avg_train.csv"
+    rows = table.read_text()
+    table.write_text(rows + rows.splitlines()[2] + "\n")
+    names, ages = appa_real.read_table(release, "train")
+    assert len(names) == len(ages["real"]) == 3
+    assert capsys.readouterr().err == (
+        f"{table}: 1 row left out: the same picture and ages as in another\n"
+    )
+    table.write_text(rows + "000001.jpg,38,50,4.5,23\n")
+    with pytest.raises(UserError) as error:
+        appa_real.read_table(release, "train")
+    assert str(error.value) == (
+        f"{table}, row 5: 000001.jpg has another age in row 3: leave one out"
+    )
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "..\\x"])
+def test_names_that_lead_out_of_the_folder_are_refused(release, name):
+    with open(release / "gt_avg_train.csv", "a") as table:
+        table.write(f"{name},38,50,4.5,23\n")
+    with pytest.raises(UserError, match=r"row 5: '.*' is not the name of a file$"):
+        appa_real.read_table(release, "train")
+
+
+def test_pictures_that_no_row_or_only_the_list_names_are_told(release, capsys):
+    (release / "train" / "more.jpg_face.jpg").write_bytes(b"")
+    appa_real.read(release, ignored={"000001.jpg", "other.jpg"})
+    assert capsys.readouterr().err.splitlines() == [
+        "left out, as gt_avg_train.csv does not name them: 1 (train/more.jpg_face.jpg)",
+        "1 picture left out by the list of 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    "content, why", [(None, "does not exist"), (b"\xff\xfe\x00", "is damaged")]
+)
+def test_unreadable_list_is_one_line(tmp_path, content, why):
     path = tmp_path / "list.csv"
     if content:
         path.write_bytes(content)
-    with pytest.raises(UserError, match=f"^{path} cannot be read as a list"):
+    with pytest.raises(UserError, match=f"^{path} {why}"):
         appa_real.read_names(path)
