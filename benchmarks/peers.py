@@ -201,8 +201,7 @@ def main(argv=None):
             f"{args.count} pictures of {WIDTH} x {HEIGHT}, medians of {args.rounds} rounds in turn"
         )
         print(
-            "                             first, s   all, s  processor, s  largest, MB  together, MB"
-            "  found  MAE, years"
+            f"{'':29}first, s   all, s  processor, s  largest, MB  together, MB  found  MAE, years"
         )
         for name, each in runs.items():
             report(name, each, labels)
