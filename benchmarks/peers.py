@@ -10,6 +10,7 @@ estimates it in a loop and prints its results. Both run in turn, each as a whole
 import collections
 import contextlib
 import csv
+import hashlib
 import re
 import statistics
 import subprocess
@@ -58,14 +59,18 @@ def get_args(argv=None):
 
 
 def make_pictures(chips, folder, count):
-    """Put chips on canvases, at random places; dict of the age by file name."""
+    """Put chips of the shipped weights' validation part on canvases, at random places.
+
+    Returns a dict of the labelled age by file name.
+    """
     import cv2
     import numpy as np
 
-    named = re.compile(r"(\d+)_\d_\d_\d+\.jpg\.chip\.jpg")
-    paths = sorted(path for path in chips.rglob("*.chip.jpg") if named.fullmatch(path.name))
+    names = re.compile(r"(\d+)_\d_\d_\d+\.jpg\.chip\.jpg")
+    paths = sorted(path for path in chips.rglob("*.chip.jpg") if names.fullmatch(path.name))
+    paths = [paths[row] for row in validation_rows(paths)]
     if len(paths) < count:
-        raise UserError(f"{chips} holds {len(paths)} of UTKFace's chips, {count} are needed")
+        raise UserError(f"{chips} holds {len(paths)} validation chips, {count} are needed")
     rng = np.random.default_rng(0)
     ages = {}
     folder.mkdir()
@@ -77,8 +82,19 @@ def make_pictures(chips, folder, count):
         canvas[top : top + height, left : left + width] = chip
         name = f"{number:05d}.jpg"
         cv2.imwrite(str(folder / name), canvas, [cv2.IMWRITE_JPEG_QUALITY, 95])
-        ages[name] = int(named.fullmatch(paths[row].name)[1])
+        ages[name] = int(names.fullmatch(paths[row].name)[1])
     return ages
+
+
+def validation_rows(paths):
+    """Of chips, the rows that the shipped weights were validated on."""
+    from age_gender import weights
+    from age_gender.data.database import split
+
+    description, _ = weights.read(weights.find())
+    digests = [hashlib.sha256(path.read_bytes()).digest() for path in paths]
+    shares = description.validation_split, description.test_split
+    return split(digests, range(len(paths)), *shares, description.split_seed)[1]
 
 
 def install_peer(folder):
@@ -175,8 +191,8 @@ def report(name, runs, labels):
     )
     error = statistics.mean(abs(age - labels[file]) for file, age in ages.items())
     print(
-        f"{name:28} {first:8.2f} {seconds:8.2f} {processor:12.1f} {largest / 1e6:12.0f} "
-        f"{together / 1e6:12.0f} {len(ages):6} {error:12.2f}"
+        f"{name:28} {first:8.2f} {seconds:7.2f} {processor:13.1f} {largest / 1e6:12.0f} "
+        f"{together / 1e6:8.0f} {len(ages):6} {error:11.2f}"
     )
 
 
@@ -197,12 +213,9 @@ def main(argv=None):
         for _ in range(args.rounds):
             for name, command in commands.items():
                 runs[name].append(measure(*command))
-        print(
-            f"{args.count} pictures of {WIDTH} x {HEIGHT}, medians of {args.rounds} rounds in turn"
-        )
-        print(
-            f"{'':29}first, s   all, s  processor, s  largest, MB  together, MB  found  MAE, years"
-        )
+        size = f"{WIDTH} x {HEIGHT}"
+        print(f"{args.count} pictures of {size}, medians of {args.rounds} rounds in turn")
+        print(f"{'':28} first, s  all, s  processor, s  MB, largest  MB, all  found  MAE, years")
         for name, each in runs.items():
             report(name, each, labels)
 
