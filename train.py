@@ -8,6 +8,7 @@ checkpoints/history_DEPTH_WIDTH.h5, which plot_history.py draws.
 
 from age_gender.start import run
 
+import contextlib
 import sys
 
 from age_gender import installation
@@ -26,6 +27,7 @@ NOT_COMPARED = (
     "teacher_weight",
     "teacher_cache",
     "output_path",
+    "overwrite",
     "resume",
     "workers",
     "tensorboard",
@@ -104,32 +106,36 @@ def batches_of(args, faces, training, validation, group):
     )
 
 
-def is_resumed(path, resume):
-    """Whether to resume the run whose state is at ``path``; `UserError` if that is unclear."""
-    if path is None:
-        return resume
-    if resume and not path.is_file():
-        raise UserError(f"--resume: there is no unfinished run ({path} does not exist)")
-    if path.is_file() and not resume:
-        raise UserError(
-            f"{path} is an unfinished run: add --resume to resume it, or remove it to start afresh"
-        )
-    return resume
-
-
 @devices.exit_together
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     args = get_args(argv)
-    from age_gender import weights
-    from age_gender.data import appa_real
-    from age_gender.data.labelled import open_faces
+    from age_gender.training.folder import held
 
     folder = installation.folder() / args.output_path
-    name = f"{args.depth}_{args.width}"
     first = not args.host_number  # the host that writes the files
+    with held(folder) if first else contextlib.nullcontext():
+        train(args, argv, folder, first)
+
+
+def train(args, argv, folder, first):
+    """Train as the options say.
+
+    Args:
+        args, argv: the options, and as they were given.
+        folder: for the files.
+        first: this is the host that writes them.
+    """
+    from age_gender import weights
+    from age_gender.data import appa_real
+    from age_gender.data.labelled import cut_of, open_faces, warn_of_cut
+    from age_gender.training.folder import clear, is_resumed
+
+    name = f"{args.depth}_{args.width}"
     state_path = folder / f"state_{name}.npz" if first else None
-    resumed = is_resumed(state_path, args.resume)
+    resumed = args.resume
+    if first:
+        resumed = is_resumed(folder, state_path, args.resume, args.overwrite)
     with option("--weight_file"):
         start = weights.read(weights.find(args.weight_file)) if args.weight_file else None
     with option("--ignore_list"):
@@ -140,7 +146,6 @@ def main(argv=None):
         size = max([args.img_size or 0, *(each.image_size for each, _ in teachers)])
         faces = open_faces(args.input, folder, size, args.age_label, ignored)
     training, validation, network = prepare(args, faces, teachers)
-    folder.mkdir(parents=True, exist_ok=True)
 
     with option("--hosts" if args.hosts else "--devices"):
         group = devices.join(args.devices, args.hosts, args.host_number, args.batch_size)
@@ -171,11 +176,13 @@ def main(argv=None):
         f"{len(validation)} for validation"
     )
     if start:
+        warn_of_cut(" ".join(map(str, args.input)), cut_of(faces), start[0])
         with option("--weight_file"):
             log(weights.load_into(two_heads(model), *start, network))
     options = vars(args) | vars(way)
     settings = {key: str(value) for key, value in options.items() if key not in NOT_COMPARED}
     settings["pictures"] = len(training)
+    settings["digest of pictures and labels"] = faces.digest()
     if teachers:
         settings |= teacher.settings(args, teachers)
     devices.agree(settings, group)
@@ -189,6 +196,8 @@ def main(argv=None):
         with option("--resume"):
             batches.epoch = state.restore(model, *saved)
         log(f"resuming after epoch {batches.epoch} of {args.nb_epochs}")
+    elif first and args.overwrite:
+        clear(folder, kept=map(weights.find, [args.weight_file, *args.teacher]))
     others = [watch, history, checkpoints, *([record] if first else [])]
     if first and args.tensorboard:
         with option("--tensorboard"):

@@ -63,25 +63,50 @@ def write_csv(path):
 
 
 @contextlib.contextmanager
-def locked(path, otherwise):
+def locked(path, otherwise, temporary=False):
     """Open ``path`` for appending, binary, and keep other processes from doing the same.
 
     Windows neither renames nor deletes it before the block has ended. Where the file system has
     no locks it is open to all, with a warning.
 
-    Raises `UserError` with the message ``otherwise`` where another process has it.
+    Args:
+        path: the file; it is made if need be.
+        otherwise: message of the `UserError` that is raised where another process has it.
+        temporary: the file is for the lock alone, and removed at the end.
     """
-    with open(path, "ab+") as file:
+    with contextlib.ExitStack() as stack:
+        file = None
+        while file is None or not _is_at(file, path):  # else its owner has removed it just now
+            file = stack.enter_context(open(path, "ab+"))
+            _lock_or_warn(file, path, otherwise)
         try:
-            _lock(file)
-        except OSError as error:
-            if error.errno in NO_LOCKS:
-                log(f"warning: {path}: no locks on this file system: do not run this twice at once")
-            elif error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-                raise UserError(otherwise) from error
-            else:
-                raise
-        yield file
+            yield file
+        finally:
+            if temporary and not WINDOWS:
+                path.unlink(missing_ok=True)
+    if temporary and WINDOWS:
+        with contextlib.suppress(OSError):  # if another has opened it
+            path.unlink()
+
+
+def _is_at(file, path):
+    """Whether an open file is the one that has this path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _lock_or_warn(file, path, otherwise):
+    try:
+        _lock(file)
+    except OSError as error:
+        if error.errno in NO_LOCKS:
+            log(f"warning: {path}: no locks on this file system: do not run this twice at once")
+        elif error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            raise UserError(otherwise) from error
+        else:
+            raise
 
 
 def _lock(file):

@@ -123,3 +123,35 @@ def test_folder_that_cannot_be_synced_is_no_error_but_a_bad_disk_is(tmp_path, mo
                 sync_folder(tmp_path)
         else:
             sync_folder(tmp_path)
+
+
+def test_lock_that_is_removed_at_the_end_keeps_out_who_opened_it_before(tmp_path, monkeypatch):
+    """A file that was removed between being opened and being locked locks nothing."""
+    path, lock = tmp_path / "lock", files._lock
+    removed = iter([True])
+
+    def lock_late(file):
+        if next(removed, False):
+            path.unlink()
+        lock(file)
+
+    monkeypatch.setattr(files, "_lock", lock_late)
+    with locked(path, "busy", temporary=True):
+        assert path.exists()
+        with pytest.raises(UserError, match="^busy$"), locked(path, "busy", temporary=True):
+            pass
+        assert path.exists()
+    assert os.listdir(tmp_path) == []
+
+
+def test_folder_that_holds_a_name_is_refused_unless_to_be_replaced(tmp_path):
+    files.refuse_existing(tmp_path / "new", ["a"], overwrite=False)
+    (tmp_path / "b").symlink_to("nowhere")
+    files.refuse_existing(tmp_path, ["a", "b"], overwrite=True)
+    for folder, message in (
+        (tmp_path, f"{tmp_path} holds b: add --overwrite to replace it, or give another folder"),
+        (tmp_path / "b", f"{tmp_path}/b is a file: give a folder"),
+    ):
+        with pytest.raises(UserError) as error:
+            files.refuse_existing(folder, ["a", "b"], overwrite=False)
+        assert str(error.value) == message

@@ -15,6 +15,7 @@ import train
 from age_gender import weights
 from age_gender.command_line import UserError
 from age_gender.data.database import FaceDatabase
+from age_gender.training.folder import held
 from helpers import ROOT, until
 from helpers.pictures import write_appa_real, write_chips, write_database
 from wide_resnet import WideResNet
@@ -82,6 +83,16 @@ def test_run_leaves_weights_and_history_that_describe_it(database, tmp_path, cap
         f"{100 * description.val_gender_accuracy:.1f} percent"
     )
     assert history_line == f"history {os.path.relpath(tmp_path)}/history_10_1.h5"
+    before = content_of(tmp_path)
+    with pytest.raises(UserError, match=f"^--output_path: {tmp_path} holds an earlier training"):
+        train.main(arguments)
+    with held(tmp_path), pytest.raises(UserError, match="^another training is writing to"):
+        train.main([*arguments, "--overwrite"])
+    assert content_of(tmp_path) == before
+
+
+def content_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def test_folders_and_other_weights_are_trained_on_in_low_precision(tmp_path, tiny_weights, capsys):
@@ -172,7 +183,7 @@ def test_killed_run_is_resumed_to_the_same_weights_as_one_that_was_not(
     with pytest.raises(UserError) as error:
         train.main(tiny(database, tmp_path / "killed", *options))
     assert str(error.value) == (
-        f"{state} is an unfinished run: add --resume to resume it, or remove it to start afresh"
+        f"{state} is an unfinished run: add --resume to resume it, or --overwrite to replace it"
     )
     with pytest.raises(UserError) as error:
         others = ["--resume", "--teacher_weight", "0.5"]

@@ -78,7 +78,7 @@ def build(output, pictures, cut, settings, drop_conflicts=False):
     folder = output.with_name(f"{output.name}.part")
     folder.mkdir(exist_ok=True)
     lock = folder / "lock"
-    with locked(lock, f"{output} is being made by another process: wait"):
+    with locked(lock, f"{output} is being made by another process: wait", temporary=True):
         try:
             slots = _Slots(folder, pictures, cut, settings)
             slots.fill()
@@ -99,7 +99,6 @@ def build(output, pictures, cut, settings, drop_conflicts=False):
                 "to resume"
             ) from error
     with contextlib.suppress(OSError):  # if another process has started there again
-        lock.unlink()
         folder.rmdir()
     if not built.written.any():
         raise UserError(_nothing(pictures, built.skipped))

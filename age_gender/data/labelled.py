@@ -4,6 +4,8 @@ A folder of pictures is made into a database first, so that everything after it 
 the split, copies on one side.
 """
 
+import hashlib
+
 import numpy as np
 
 from age_gender.command_line import UserError, log
@@ -65,6 +67,13 @@ class LabelledFaces:
     def digests(self):
         """SHA-256 of each row's picture file."""
         return [digest for each in self._databases for digest in each.digests()]
+
+    def digest(self):
+        """A text that is the same for the same pictures with the same labels in the same order."""
+        whole = hashlib.sha256(b"".join(self.digests()))
+        for labels in (self.ages, self.genders):
+            whole.update(labels.astype(np.uint8))
+        return whole.hexdigest()[:16]
 
     def split(self, validation, test, seed, fold=None):
         """Rows for training, validation and test; see `database.split`."""

@@ -43,6 +43,9 @@ def get_args(argv=None):
         help="folder for weights and history, relative to this script (installed: to this folder)",
     )
     parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier training in that folder"
+    )
+    parser.add_argument(
         "--weight_file", help="weights to start from, as far as they fit, instead of random numbers"
     )
     folders = parser.add_argument_group("folders of pictures")

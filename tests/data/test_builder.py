@@ -15,6 +15,7 @@ from age_gender.data import builder
 from age_gender.data.database import FaceDatabase
 from age_gender.data.dataset import Pictures
 from helpers import ROOT, until
+from helpers.one_process import OneProcess
 from helpers.pictures import write_chips
 
 SETTINGS = {"img_size": 32, "db": "utk", "min_score": -1, "crop": "aligned"}
@@ -137,6 +138,7 @@ def _stop(*arguments, **settings):
 def stopped(tmp_path, monkeypatch):
     """Pictures of which all faces are made, but not their database."""
     pictures = pictures_in(write_chips(tmp_path / "chips", 6))
+    monkeypatch.setattr(builder.processes, "pool", OneProcess.pool)
     with monkeypatch.context() as patched:
         patched.setattr(builder, "create", _stop)
         with pytest.raises(KeyboardInterrupt, match="^stopped: the same command resumes$"):

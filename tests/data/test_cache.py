@@ -1,5 +1,3 @@
-import concurrent.futures
-import contextlib
 import os
 import re
 import shutil
@@ -11,25 +9,8 @@ import pytest
 from age_gender.command_line import UserError
 from age_gender.data import builder, labelled, stamps
 from age_gender.data.database import FaceDatabase
+from helpers.one_process import OneProcess
 from helpers.pictures import write_appa_real, write_chips, write_database
-
-
-class OneProcess:
-    """A pool that does all in this process, which is quicker for a few pictures."""
-
-    @staticmethod
-    @contextlib.contextmanager
-    def pool(prepare, *arguments):
-        threads = cv2.getNumThreads()
-        prepare(*arguments)
-        yield OneProcess
-        cv2.setNumThreads(threads)
-
-    @staticmethod
-    def submit(function, *arguments):
-        future = concurrent.futures.Future()
-        future.set_result(function(*arguments))
-        return future
 
 
 @pytest.fixture(autouse=True)

@@ -45,6 +45,17 @@ def test_database_of_a_folder_is_made_once_and_again_when_it_changed(chips, tmp_
     assert said() == (29, True)
 
 
+def test_digest_tells_other_pictures_and_other_labels(chips, tmp_path):
+    release = write_appa_real(tmp_path / "appa-real-release", 5)
+    both = [chips, release]
+    digests = {
+        open_faces(paths, tmp_path / "out", 16, label).digest()
+        for paths, label in ((both, "real"), (both, "apparent"), ([chips], "real"))
+    }
+    assert len(digests) == 3
+    assert open_faces([chips], tmp_path / "out", 16).digest() in digests
+
+
 def test_several_inputs_are_one_set_with_each_its_split(chips, tmp_path, capsys):
     release = write_appa_real(tmp_path / "appa-real-release", 12)
     faces = open_faces([database_of(chips), release], tmp_path / "out", age_label="real")
