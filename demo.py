@@ -89,7 +89,6 @@ def video(args, session, windowed):
             args.output_dir,
             session.source.rate,
             with_interval=session.recipe.interval_factor is not None,
-            steady=not real_time,
         )
     with Analyst(session.recipe) as analyst, recording as recording, window as window:
         try:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import os
 import time
 
@@ -10,7 +11,7 @@ from age_gender.command_line import UserError, log
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # what a full disk answers
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)  # a file system without
-NO_SYNC = (errno.EACCES, errno.EPERM, errno.EBADF, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP)
+NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EROFS, errno.EPERM)
 FAR = 2**31 - 2  # Windows locks bytes and then lets no one read them: one behind any content
 WINDOWS = os.name == "nt"
 BUSY = 5.0  # seconds in which a program that reads a file should be done with it
@@ -20,12 +21,15 @@ BUSY = 5.0  # seconds in which a program that reads a file should be done with i
 def atomic_write(path):
     """Yield a temporary path beside ``path``; rename it onto ``path`` only on success.
 
-    Whatever goes wrong, Ctrl-C included, no file under the final name is left incomplete.
+    Whatever goes wrong, Ctrl-C and a loss of power included, no file under the final name is left
+    incomplete. An `OSError` of the block names the file.
     """
     partial = path.with_name(path.name + ".part")
-    with interrupts.unfinished(partial):
+    with interrupts.unfinished(partial), naming(path):
         try:
             yield partial
+            with open(partial, "rb+") as file:
+                sync(file)
             replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
@@ -46,15 +50,29 @@ def replace(source, target):
     """Rename a file, onto one that may exist; neither may be open in this process.
 
     Windows refuses while another program has one of them open, so there it is tried for a while.
+    Where the file system renames onto no other file, that is deleted first.
     """
     deadline = time.monotonic() + BUSY
     while True:
         try:
             return os.replace(source, target)
+        except FileExistsError:
+            os.unlink(target)
         except PermissionError:
             if not WINDOWS or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def naming(path):
+    """Let an `OSError` of the block that names no file name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
 
 
 def write_csv(path):
@@ -102,11 +120,18 @@ def _lock_or_warn(file, path, otherwise):
         _lock(file)
     except OSError as error:
         if error.errno in NO_LOCKS:
-            log(f"warning: {path}: no locks on this file system: do not run this twice at once")
+            _warn_once(
+                f"warning: {path}: no locks on this file system: do not run this twice at once"
+            )
         elif error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
             raise UserError(otherwise) from error
         else:
             raise
+
+
+@functools.cache
+def _warn_once(text):
+    log(text)
 
 
 def _lock(file):
@@ -181,20 +206,31 @@ def write_at(file, array, offset):
         data = data[file.write(data) :]
 
 
+def sync(file):
+    """Let what was written to an open file reach the disk, as far as its file system can do that.
+
+    Raises `OSError` where it was lost on the way.
+    """
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in NO_SYNC:
+            raise
+
+
 def sync_folder(folder):
     """Let a folder itself reach the disk, so that new names in it are there after a power cut.
 
-    Where the system lets no one open or sync a folder, its own order of writing has to do.
+    Where the system does not do it, its own order of writing has to do: the files are there all
+    the same, so this is no error.
     """
-    try:
+    with contextlib.suppress(OSError):
         number = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(number)
         finally:
             os.close(number)
-    except OSError as error:
-        if error.errno not in NO_SYNC:
-            raise
 
 
 def shown(path):

@@ -1,7 +1,10 @@
 """Pictures, cameras and video files as frames: one iterator with one kind of item."""
 
-import contextlib
+import os
+import re
 import time
+import urllib.parse
+import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +13,14 @@ import numpy as np
 
 from age_gender.command_line import UserError, log
 from age_gender.pictures import UnreadablePicture, read_picture
+from age_gender.video_reader import CAPTURE_OPTIONS, ONLY, Clock, images, open_capture, open_file
 
 NOMINAL_RATE = 30.0  # frames per second of a camera, and of a video that does not state its own
+SLOWEST, FASTEST = 0.001, 1000.0  # frames per second; what is stated beyond is a mistake
+STREAMS = "http https rtmp rtmps rtp rtsp rtsps srt tcp udp".split()  # noqa: SIM905
+STREAM_PROTOCOLS = [*STREAMS, "crypto", "httpproxy", "srtp", "tls"]  # no files of this machine
+STREAM_TIMEOUT = 10_000  # milliseconds that the server of a stream has to answer
+TRANSPORT = "rtsp_transport;tcp"  # as OpenCV's default
 
 
 class Frame(NamedTuple):
@@ -56,41 +65,87 @@ def pictures(paths, folder):
 
 
 def open_source(text):
-    """The `Camera` or `VideoFile` that an index or a path names.
+    """The `Camera` or `VideoFile` that an index, a path or an address names.
 
-    Raises `UserError` if it is a video that cannot be read; a camera is opened only when it is
-    iterated over.
+    A file is taken for a file whatever its name looks like. Raises `UserError` if it is a video
+    that cannot be read; a camera is opened only when it is iterated over.
     """
     text = str(text)
-    return Camera(int(text)) if text.isdigit() else VideoFile(text)
+    if text.isascii() and text.isdigit():
+        return Camera(int(text))
+    scheme = re.match(r"(?i)([a-z][a-z0-9+.-]*)://", text)
+    device = re.match(r"/dev/(video|v4l/)", text) or Path(text).is_char_device()
+    if Path(text).is_file() or not (scheme or device):
+        return VideoFile(text)
+    if device or scheme[1].lower() in STREAMS:
+        return Camera(text)
+    if scheme[1].lower() == "file":
+        return VideoFile(urllib.request.url2pathname(urllib.parse.urlsplit(text).path))
+    raise UserError(
+        f"{scheme[1]}:// is no address that can be read: it may begin with {', '.join(STREAMS)}"
+    )
 
 
 class Camera:
-    """A camera. Iterating opens it and yields its frames until it fails.
+    """A camera, or a stream of the network. Iterating opens it and yields frames until it fails.
+
+    Args:
+        source: index of a camera, path of its device, or address of a stream.
 
     Attributes:
         live: frames come at their own speed and cannot wait.
         rate: nominal frames per second.
+        name: what it is called; an address is without user and password.
     """
 
     live = True
     rate = NOMINAL_RATE
 
-    def __init__(self, index):
-        self.index = index
+    def __init__(self, source):
+        self.source = source
+        self._is_stream = "://" in str(source)
+        self.name = f"stream {without_password(source)}" if self._is_stream else f"camera {source}"
 
     def __iter__(self):
-        with _capture(self.index) as capture:
+        with open_capture(*self._target()) as capture:
             if not capture.isOpened():
-                raise UserError(
-                    f"no camera {self.index}: connect one, or give the index of another, a video "
-                    "file or a folder of pictures"
-                )
-            capture.set(cv2.CAP_PROP_FRAME_WIDTH, 640)
-            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, 480)
-            for number, image in enumerate(_images(capture), 1):
-                yield Frame.now(f"camera {self.index}", image, number)
-        raise UserError(f"camera {self.index} delivers no more pictures: connect it again")
+                raise UserError(f"no {self.name}: {self._remedy()}")
+            if not self._is_stream:
+                capture.set(cv2.CAP_PROP_FRAME_WIDTH, 640)
+                capture.set(cv2.CAP_PROP_FRAME_HEIGHT, 480)
+            for number, image in images(capture, self.name):
+                yield Frame.now(self.name, image, number)
+        raise UserError(f"{self.name} delivers no more pictures: connect it again")
+
+    def _target(self):
+        """The arguments of cv2.VideoCapture, and FFmpeg's options."""
+        if self._is_stream:
+            timeouts = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
+            limits = [number for each in timeouts for number in (each, STREAM_TIMEOUT)]
+            options = os.environ.get(CAPTURE_OPTIONS, TRANSPORT)
+            allowed = ONLY.format(",".join(STREAM_PROTOCOLS))
+            return (self.source, cv2.CAP_FFMPEG, limits), f"{options}|{allowed}"
+        if isinstance(self.source, int):
+            return (self.source,), None
+        device = os.path.realpath(self.source)  # by-id and by-path are links to /dev/videoN
+        index = re.fullmatch(r"/dev/video(\d+)", device)
+        return ((int(index[1]),) if index else (device, cv2.CAP_V4L2)), None
+
+    def _remedy(self):
+        if self._is_stream:
+            return "check its address, user and password, and the network"
+        return "connect one, or give the index of another, a video file or a folder of pictures"
+
+
+def without_password(address):
+    """An address as it may be shown: without user, password and query, whatever it looks like."""
+    simple = re.fullmatch(
+        r"(\w+://)(?:[^@/?#]*@)?([\w.-]+|\[[\da-fA-F:.]+\])(:\d+)?(/[\w./~+-]*)?(?:[?#;&][^@]*)?",
+        address,
+    )
+    if simple is None:
+        return f"{address.partition('://')[0]}://..."
+    return "".join(part or "" for part in simple.groups())
 
 
 class VideoFile:
@@ -106,37 +161,26 @@ class VideoFile:
     def __init__(self, path):
         self.path = str(path)
         if not Path(path).is_file():
-            raise UserError(f"{path} does not exist: give a camera index or a video file")
-        with _capture(self.path) as capture:
+            kind = "is no file" if Path(path).exists() else "does not exist"
+            raise UserError(f"{path} {kind}: give a camera index or a video file")
+        with open_file(self.path) as capture:
             if not capture.isOpened():
                 raise UserError(f"{path} is not a video that OpenCV can read")
             rate = capture.get(cv2.CAP_PROP_FPS)
-        self.rate = rate if 1 <= rate <= 240 else NOMINAL_RATE
+            frames = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.rate = rate if SLOWEST <= rate <= FASTEST else NOMINAL_RATE
+        self._lasts = max(frames, 0) / self.rate
 
     def __iter__(self):
-        number = 0
-        with _capture(self.path) as capture:
-            for number, image in enumerate(_images(capture), 1):
-                position = (number - 1) / self.rate
+        number, clock = 0, Clock(self.path, self.rate)
+        with open_file(self.path) as capture:
+            for number, image in images(capture, self.path):
+                position = clock.position(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
                 yield Frame(f"frame {number}", image, number, position, time.monotonic())
         if not number:
             raise UserError(f"{self.path} holds no frame that OpenCV can read")
-
-
-@contextlib.contextmanager
-def _capture(source):
-    """OpenCV's reader of a camera (its index) or a video file (its path), released at the end."""
-    capture = cv2.VideoCapture(source)
-    try:
-        yield capture
-    finally:
-        capture.release()
-
-
-def _images(capture):
-    """Yield the pictures of an open reader until it delivers none."""
-    while True:
-        success, image = capture.read()
-        if not success:
-            return
-        yield image
+        if clock.last + clock.step < 0.95 * self._lasts - 1:
+            log(
+                f"warning: {self.path} should last {self._lasts:.1f} s, and its last frame that "
+                f"can be read is at {clock.last:.1f} s: it is damaged or cut short"
+            )

@@ -72,8 +72,9 @@ def test_file_system_without_locks_works_with_a_warning(tmp_path, monkeypatch, c
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    with locked(tmp_path / "lock", "busy"):
-        pass
+    for _ in range(2):  # and one warning
+        with locked(tmp_path / "lock", "busy"):
+            pass
     assert capsys.readouterr().err == (
         f"warning: {tmp_path / 'lock'}: no locks on this file system: do not run this twice at "
         "once\n"
@@ -111,18 +112,24 @@ def test_room_that_is_not_there_is_an_error_and_nothing_is_taken(small_disk, mon
     assert path.read_bytes() == b"content"
 
 
-def test_folder_that_cannot_be_synced_is_no_error_but_a_bad_disk_is(tmp_path, monkeypatch):
-    for number in (errno.EINVAL, errno.EACCES, errno.EIO):
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP, errno.EIO])
+def test_file_system_that_syncs_nothing_is_no_error_but_lost_content_is(
+    tmp_path, monkeypatch, number
+):
+    def refuse(file):
+        raise OSError(number, os.strerror(number))
 
-        def refuse(file, number=number):
-            raise OSError(number, os.strerror(number))
-
-        monkeypatch.setattr(os, "fsync", refuse)
-        if number == errno.EIO:
-            with pytest.raises(OSError, match="Input/output error"):
-                sync_folder(tmp_path)
-        else:
-            sync_folder(tmp_path)
+    monkeypatch.setattr(os, "fsync", refuse)
+    sync_folder(tmp_path)  # whose files are there all the same
+    path = tmp_path / "result"
+    if number == errno.EIO:
+        with pytest.raises(OSError, match="Input/output error") as error, atomic_write(path) as it:
+            it.write_text("new")
+        assert error.value.filename == str(path) and list(tmp_path.iterdir()) == []
+    else:
+        with atomic_write(path) as partial:
+            partial.write_text("new")
+        assert path.read_text() == "new"
 
 
 def test_lock_that_is_removed_at_the_end_keeps_out_who_opened_it_before(tmp_path, monkeypatch):
@@ -155,3 +162,18 @@ def test_folder_that_holds_a_name_is_refused_unless_to_be_replaced(tmp_path):
         with pytest.raises(UserError) as error:
             files.refuse_existing(folder, ["a", "b"], overwrite=False)
         assert str(error.value) == message
+
+
+def test_file_system_that_renames_onto_no_file_works(tmp_path, monkeypatch):
+    rename = os.replace
+
+    def careful(source, target):
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", careful)
+    for text in ("old", "new"):
+        with atomic_write(tmp_path / "result") as partial:
+            partial.write_text(text)
+    assert (tmp_path / "result").read_text() == "new" and len(list(tmp_path.iterdir())) == 1

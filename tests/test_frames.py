@@ -1,9 +1,15 @@
+import os
+import time
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 
 from age_gender import frames, pictures
 from age_gender.command_line import UserError
+from age_gender.video_reader import CAPTURE_OPTIONS
+from helpers.pictures import write_video
 
 
 def save(path, image, *options):
@@ -64,6 +70,7 @@ def test_source_that_cannot_be_opened_is_one_line(tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     for source, message in {
         tmp_path / "no.mp4": "does not exist: give a camera index or a video file",
+        tmp_path: "is no file: give a camera index or a video file",
         tmp_path / "text.mp4": "is not a video that OpenCV can read",
     }.items():
         with pytest.raises(UserError) as error:
@@ -80,3 +87,72 @@ def test_camera_is_opened_when_it_is_iterated_over():
         "no camera 97: connect one, or give the index of another, a video file or a folder of "
         "pictures"
     )
+
+
+def test_date_is_by_the_clock_as_it_is_set(monkeypatch, picture):
+    frame = frames.Frame.now("camera 0", picture, 1)
+    before = frame.date
+    assert abs(before - time.time()) < 60
+    for jump in (86400, -3600):
+        clock = SimpleNamespace(time=lambda jump=jump: time.time() + jump, monotonic=time.monotonic)
+        monkeypatch.setattr(frames, "time", clock)
+        assert abs(frame.date - before - jump) < 60
+
+
+@pytest.mark.parametrize(
+    "source, opened",
+    [
+        ("/dev/video4711", 4711),
+        ("/dev/v4l/by-id/none", "/dev/v4l/by-id/none"),
+        ("/dev/null", "/dev/null"),
+        ("rtsp://admin:secret@host:554/live", "rtsp://admin:secret@host:554/live"),
+        ("HTTPS://host/live", "HTTPS://host/live"),
+    ],
+)
+def test_devices_and_addresses_are_live(monkeypatch, source, opened):
+    asked = []
+
+    class Capture:
+        def __init__(self, source, *_):
+            asked.append((source, os.environ.get(CAPTURE_OPTIONS)))
+
+        def isOpened(self):
+            return False
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
+    camera = frames.open_source(source)
+    with pytest.raises(UserError) as error:
+        next(iter(camera))
+    ((what, options),) = asked
+    assert camera.live and what == opened
+    assert str(error.value).startswith(f"no {camera.name}: ") and "secret" not in str(error.value)
+    allowed = dict(each.split(";") for each in options.split("|")) if options else {}
+    assert ("file" in allowed.get("protocol_whitelist", "file").split(",")) != ("://" in source)
+    assert CAPTURE_OPTIONS not in os.environ
+
+
+@pytest.mark.parametrize(
+    "address, public",
+    [
+        ("rtsp://admin:secret@host:554/live/1", "rtsp://host:554/live/1"),
+        ("rtsp://secret@[fe80::1]:554/a", "rtsp://[fe80::1]:554/a"),
+        ("http://host/live?token=secret", "http://host/live"),
+        ("http://host", "http://host"),
+        ("rtsp://admin:sec/ret@host/live", "rtsp://..."),
+        ("rtsp://admin:12?secret@host/live", "rtsp://..."),
+        ("rtsp://admin:s@ecret@host/live", "rtsp://..."),
+        ("rtsp://host/user=admin&password=secret", "rtsp://..."),
+    ],
+)
+def test_user_and_password_are_never_shown(address, public):
+    assert frames.Camera(address).name == f"stream {public}"
+
+
+def test_address_that_is_a_file_is_read_as_one_and_others_are_refused(tmp_path, picture):
+    path = write_video(tmp_path / "a b.avi", picture, 3)
+    assert len(list(frames.open_source(path.as_uri()))) == 3
+    with pytest.raises(UserError, match="^ftp:// is no address that can be read: it may begin"):
+        frames.open_source("ftp://admin:secret@host/clip.mp4")

@@ -22,8 +22,14 @@ from wide_resnet import AGE_CLASSES
 SEARCH_PAUSE = 0.5  # seconds at least between searches of whole frames while faces are tracked
 SEARCH_SHARE = 0.25  # of the time for these searches, at most
 
-Analysis = collections.namedtuple("Analysis", "frame faces")
-Analysis.__doc__ = "A `frames.Frame` and the list of its `AnalysedFace`, from left to right."
+MOST_DEATHS = 6  # of the process in a row, without a result between
+
+Analysis = collections.namedtuple("Analysis", "frame faces problem", defaults=[None])
+Analysis.__doc__ = """What was found in a frame.
+
+frame: `frames.Frame`. faces: the list of its `AnalysedFace`, from left to right. problem: why it
+could not be analysed, or None.
+"""
 
 
 @dataclasses.dataclass
@@ -48,7 +54,9 @@ class AnalysedFace:
 class Analyst:
     """The process, as a context manager that ends it.
 
-    If it dies, another is started; if it dies before its first result, that is a `UserError`.
+    A frame at which it fails has an analysis without faces and a line with the reason. If it dies,
+    another is started, and the frame is tried once more; if it dies while it loads the network, or
+    again and again, that is a `UserError`.
 
     Args:
         recipe: `face_estimator.Recipe`.
@@ -61,12 +69,12 @@ class Analyst:
     def __init__(self, recipe, track=True):
         self._recipe = recipe
         self._track = track
+        self._deaths = 0  # since the last answer
         self.ready = False
         self._start()
 
     def _start(self):
         self._submitted = None
-        self._has_answered = False
         self._connection, other = processes.spawn.Pipe()
         self._process = processes.spawn.Process(
             target=_work, args=(other, self._recipe, self._track), daemon=True
@@ -124,28 +132,38 @@ class Analyst:
         if answer is None:  # the network is loaded
             self.ready = True
             return None
-        frame, self._submitted, self._has_answered = self._submitted, None, True
+        frame, self._submitted, self._deaths = self._submitted, None, 0
+        if isinstance(answer, str):
+            return _failed(frame, answer)
         return Analysis(frame, answer)
 
     def analyse(self, frame, embed=False):
         """The `Analysis` of a frame, however long it takes."""
-        self.wait()
-        self.submit(frame, embed)
-        while (analysis := self.poll(None)) is None:
-            if self.idle:  # another process was started
-                self.submit(frame, embed)
-        return analysis
+        for _ in range(2):
+            self.wait()
+            self.submit(frame, embed)
+            while self._submitted is not None:
+                if (analysis := self.poll(None)) is not None:
+                    return analysis
+        return _failed(frame, "the process that analyses faces has ended at it twice")
 
     def _replace(self):
         self._process.join(5)
         self._connection.close()
-        self.ready = False
-        if not self._has_answered:
+        self._deaths += 1
+        if not self.ready or self._deaths == MOST_DEATHS:
             raise UserError(
                 "the process that analyses faces has ended, perhaps for lack of memory: try again"
             )
+        self.ready = False
         log("the process that analyses faces has ended: another is started")
         self._start()
+
+
+def _failed(frame, reason):
+    """The `Analysis` of a frame that could not be analysed; prints the reason."""
+    log(f"not analysed: {frame.name}: {reason}")
+    return Analysis(frame, [], reason)
 
 
 def _work(connection, recipe, track):
@@ -162,7 +180,11 @@ def _work(connection, recipe, track):
             request = connection.recv()
         except (EOFError, OSError):
             return
-        connection.send(worker.analyse(*request))
+        try:
+            answer = worker.analyse(*request)
+        except Exception as error:  # whatever is wrong with one frame
+            answer = " ".join(f"{type(error).__name__}: {error}".split())
+        connection.send(answer)
 
 
 class Worker:

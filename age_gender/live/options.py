@@ -10,7 +10,11 @@ def add(parser):
     """Add the options to a parser."""
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--image_dir", type=Path, help="folder of pictures, instead of the camera")
-    source.add_argument("--source", help="index of a camera, or a video file (default: camera 0)")
+    source.add_argument(
+        "--source",
+        help="index or device of a camera, a video file, or the address of a stream, such as "
+        "rtsp://HOST/PATH (default: camera 0)",
+    )
     network = parser.add_argument_group("network (options left out are read from the weight file)")
     network.add_argument(
         "--weight_file",

@@ -114,7 +114,7 @@ class Reader(threading.Thread):
             except UserError as error:
                 if self.problem is None:
                     log(f"{error}; retrying until then")
-                self.problem = str(error).split(":")[0]
+                self.problem = str(error).split(": ")[0]
             self._closing.wait(pause)
             pause = min(2 * pause, LAST_PAUSE)
 

@@ -1,5 +1,7 @@
 """A window that shows pictures and reports keys."""
 
+import ctypes
+import ctypes.util
 import os
 import subprocess
 import sys
@@ -11,6 +13,8 @@ from age_gender.command_line import UserError
 PICTURE_SIZE = 640  # longer side in pixels of a folder's pictures in the window
 QUIT_KEYS = (27, ord("q"))  # Escape, q
 NO_KEY = -1
+SCREEN = (1024, 768)  # pixels, where the system does not say how large it is
+ROOM = 0.85  # of the screen, for the pictures: the rest is for bars and borders
 # OpenCV's Qt on Linux is for X11, whatever other programs are told to use.
 QT = {"QT_QPA_PLATFORM": "xcb"} if sys.platform == "linux" else {}
 
@@ -28,14 +32,49 @@ def require_display(remedy):
         raise UserError(f"no display to open a window on: {remedy}")
 
 
+def screen_size():
+    """Width and height of the screen in pixels; `SCREEN` where the system does not say."""
+    try:
+        if sys.platform == "win32":
+            size = tuple(map(ctypes.windll.user32.GetSystemMetrics, (0, 1)))
+        elif sys.platform == "darwin":
+            graphics = ctypes.CDLL(ctypes.util.find_library("CoreGraphics"))
+            graphics.CGDisplayPixelsWide.restype = ctypes.c_size_t
+            graphics.CGDisplayPixelsHigh.restype = ctypes.c_size_t
+            display = graphics.CGMainDisplayID()
+            size = graphics.CGDisplayPixelsWide(display), graphics.CGDisplayPixelsHigh(display)
+        else:
+            size = _x11_screen_size()
+    except (OSError, AttributeError):
+        return SCREEN
+    return size if min(size) > 0 else SCREEN
+
+
+def _x11_screen_size():
+    x11 = ctypes.CDLL("libX11.so.6")
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    server = ctypes.c_void_p(x11.XOpenDisplay(None))
+    if not server:
+        return SCREEN
+    size = x11.XDisplayWidth(server, 0), x11.XDisplayHeight(server, 0)
+    x11.XCloseDisplay(server)
+    return size
+
+
 class Window:
-    """An OpenCV window, as a context manager that closes it."""
+    """An OpenCV window, as a context manager that closes it.
+
+    It is as large as its picture; one that is larger than the screen is shown smaller, in a window
+    whose size can be changed.
+    """
 
     def __init__(self, title):
         self.title = title
+        self._resizable = False
 
     def __enter__(self):
         os.environ.update(QT)
+        self._room = [int(ROOM * length) for length in screen_size()]
         cv2.namedWindow(self.title, cv2.WINDOW_AUTOSIZE)
         return self
 
@@ -49,6 +88,7 @@ class Window:
             The character code of the key, `NO_KEY` without one; None if the user quit with Escape,
             q or by closing the window.
         """
+        self._fit(*image.shape[1::-1])
         cv2.imshow(self.title, image)
         while True:
             key = cv2.waitKey(30 if wait_for_key else 1)
@@ -57,6 +97,14 @@ class Window:
                 return None
             if key != NO_KEY or not wait_for_key:
                 return key
+
+    def _fit(self, width, height):
+        factor = min(self._room[0] / width, self._room[1] / height)
+        if factor < 1 and not self._resizable:
+            self._resizable = True
+            cv2.destroyWindow(self.title)
+            cv2.namedWindow(self.title, cv2.WINDOW_NORMAL)
+            cv2.resizeWindow(self.title, int(factor * width), int(factor * height))
 
     def _is_open(self):
         try:

@@ -2,67 +2,93 @@
 
 import contextlib
 
-import cv2
-
 from age_gender.command_line import UserError, plural, result
 from age_gender.files import replace
 from age_gender.output.tables import face_columns, face_line, face_row, open_tables
+from age_gender.output.video_writer import VideoWriter, count_frames
 
 VIDEO = "video.mp4"
 COLUMNS = ["source", "frame", "time", "identity"]  # before those of the face
-MOST_REPEATED = 300  # frames that fill a pause of the camera
 
 
 @contextlib.contextmanager
-def open_recording(output, rate, with_interval=False, steady=True):
+def open_recording(output, rate, with_interval=False):
     """Yield a `Recording`; its files get their names when they are complete.
+
+    If the video cannot grow, what is whole of it is kept, and the tables up to there.
 
     Args:
         output: the folder, which is made.
-        rate: frames per second of the video.
+        rate: frames per second, nominally: each frame is shown until the next one's time.
         with_interval: rows have the ends of the age interval.
-        steady: each picture becomes one frame; otherwise pictures are repeated or left out so that
-            the video lasts as long as the recording.
 
-    Raises `UserError` if no frame came or the video cannot be written.
+    Raises `UserError` if no frame came, or none could be analysed; `OSError` if the video cannot
+    be written, or be read again.
     """
-    partial = output / f"{VIDEO.removesuffix('.mp4')}.part.mp4"
+    partial = output / f"{VIDEO}.part"
     with open_tables(output, face_columns(COLUMNS, with_interval)) as write_row:
-        video = _Video(partial, rate, steady)
-        recording = Recording(video, write_row)
+        recording = Recording(VideoWriter(partial, rate), write_row)
         try:
             yield recording
+            if not recording.frames:
+                raise UserError("it ended before the network analysed a frame: nothing is written")
+        except UserError:
+            partial.unlink()
+            raise
+        except OSError as error:
+            if error is not recording.video.error:
+                raise
         finally:
-            video.close()
-        if not recording.frames:
-            raise UserError("it ended before the network analysed a frame: nothing is written")
-    replace(partial, output / VIDEO)
+            recording.video.close()
+        kept = count_frames(partial)
+        if kept:
+            replace(partial, output / VIDEO)
+        else:
+            partial.unlink()
+    whole, error = recording.video.frames, recording.video.error
+    if kept < whole:
+        reason = error.strerror if error else "it cannot be read again"
+        raise OSError(
+            error and error.errno,
+            f"{reason}: {kept} of {plural(whole, 'frame')} are kept",
+            str(output / VIDEO),
+        )
+    if recording.failed and not recording.analysed:
+        raise UserError("none of its frames could be analysed")
 
 
 class Recording:
     """Adds frames to the video and their faces to the tables.
 
     Attributes:
-        frames, analysed, faces: numbers of frames, of those that were analysed, of identities.
+        video: `VideoWriter`.
+        frames, analysed, failed, faces: numbers of frames, of those that were analysed, of those
+            that could not be, of identities.
     """
 
     def __init__(self, video, write_row):
-        self.frames = self.analysed = 0
-        self._video = video
+        self.video = video
+        self.frames = self.analysed = self.failed = 0
         self._write_row = write_row
         self._identities = set()
         self._last = None  # number of the last frame
+        self._start = None  # time of the first frame
 
     def add(self, shown, picture):
         """Add a `player.Shown` and its annotated picture."""
         if shown.frame.number != self._last:
-            self._video.write(picture, shown.frame.time)
+            if self._start is None:
+                self._start = shown.frame.time
+            self.video.write(picture, shown.frame.time - self._start)
             self.frames += 1
             self._last = shown.frame.number
         if shown.analysis is None:
             return
+        if shown.analysis.problem is not None:
+            self.failed += 1
+            return
         self.analysed += 1
-        for row in _rows(shown.analysis, self._video.start):
+        for row in _rows(shown.analysis, self._start):
             self._identities.add(row["identity"])
             self._write_row(row)
             result(face_line(f"{row['source']}  identity {row['identity']}", row))
@@ -73,7 +99,8 @@ class Recording:
 
     def __str__(self):
         frames, faces = plural(self.frames, "frame"), plural(self.faces, "face")
-        return f"{frames}, {self.analysed} analysed, {faces}"
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{frames}, {self.analysed} analysed{failed}, {faces}"
 
 
 def _rows(analysis, start):
@@ -87,40 +114,3 @@ def _rows(analysis, start):
             "identity": each.identity,
         }
         yield face_row(first, each.face.inside(frame.image), each.face.score, each.estimate)
-
-
-class _Video:
-    """A video file; pictures of another size than the first are resized to it.
-
-    Attributes:
-        start: time of the first frame, in seconds.
-    """
-
-    def __init__(self, path, rate, steady):
-        self.path = path
-        self.rate = rate
-        self.steady = steady
-        self.start = 0.0
-        self._writer = None
-        self._written = 0
-
-    def write(self, picture, time):
-        if self._writer is None:
-            self.start = time
-            self._size = (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)
-            code = cv2.VideoWriter_fourcc(*"mp4v")
-            self._writer = cv2.VideoWriter(str(self.path), code, self.rate, self._size)
-            if not self._writer.isOpened():
-                raise UserError(f"{self.path} cannot be written as a video")
-        if (picture.shape[1], picture.shape[0]) != self._size:
-            picture = cv2.resize(picture, self._size)
-        due = self._written + 1
-        if not self.steady:
-            due = min(int((time - self.start) * self.rate) + 1, self._written + MOST_REPEATED)
-        while self._written < due:
-            self._writer.write(picture)
-            self._written += 1
-
-    def close(self):
-        if self._writer is not None:
-            self._writer.release()

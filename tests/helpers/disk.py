@@ -1,6 +1,7 @@
-"""A small disk of one's own."""
+"""Disks that are full: a small one of one's own, and a limit to the size of files."""
 
 import contextlib
+import resource
 import subprocess
 
 
@@ -15,3 +16,14 @@ def small_disk(folder, size):
     finally:
         if made:
             subprocess.run(["umount", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def limited_files(size):
+    """Let no file of this process grow beyond ``size`` bytes: EFBIG, as on FAT32 at 4 GiB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -24,9 +24,9 @@ class Camera:
     real = cv2.VideoCapture
     clip = None
 
-    def __init__(self, source):
-        self._camera = source == 0
-        self._video = self.real(self.clip if self._camera else source)
+    def __init__(self, *source):
+        self._camera = source == (0,)
+        self._video = self.real(self.clip) if self._camera else self.real(*source)
 
     def read(self):
         whole, image = self._video.read()
@@ -46,7 +46,7 @@ def noting_times(show, path):
 
     def noted(title, image):
         with open(path, "a") as lines:
-            lines.write(f"{time.time()}\n")
+            lines.write(f"{time.monotonic()}\n")
         show(title, image)
 
     return noted

@@ -1,4 +1,6 @@
+import contextlib
 import csv
+import errno
 
 import cv2
 import numpy as np
@@ -7,14 +9,19 @@ import pytest
 from age_gender.command_line import UserError
 from age_gender.estimates import Estimate
 from age_gender.faces import Face
-from age_gender.frames import Frame
+from age_gender.frames import Frame, open_source
 from age_gender.live.analyst import AnalysedFace, Analysis
 from age_gender.live.player import Shown
+from age_gender.output import video
 from age_gender.output.video import open_recording
+from age_gender.output.video_writer import LONGEST
+from helpers.disk import limited_files
 
 
 def shown(number, time, fresh=True, size=(48, 64)):
-    frame = Frame(f"frame {number}", np.full((*size, 3), 9 * number, np.uint8), number, time, time)
+    frame = Frame(
+        f"frame {number}", np.full((*size, 3), 9 * number % 256, np.uint8), number, time, time
+    )
     face = Face(5, 6, 20, 20, 1.5)
     faces = [AnalysedFace(3, face, Estimate(30.0, 0.9), Estimate(28.0, 0.9))]
     return Shown(frame, faces, Analysis(frame, faces) if fresh else None, None)
@@ -51,12 +58,61 @@ def test_video_and_tables_have_frame_time_and_identity(tmp_path, capsys):
     ]
 
 
-def test_uneven_frames_of_a_camera_last_as_long_as_they_took(tmp_path):
-    with open_recording(tmp_path, 30.0, steady=False) as record:
-        for number, time in enumerate((0.0, 0.01, 0.02, 0.5, 1.0), 1):
-            each = shown(number, 100 + time)
+@pytest.mark.parametrize(
+    "times", [(0.0, 0.01, 0.02, 0.5, 1.0), (0.0, 600.0, 601.0), (0.0, 86400.0, 86400.1)]
+)
+def test_frames_have_the_times_at_which_they_came(tmp_path, times):
+    """Uneven ones, and a camera that is away for ten minutes, or a day."""
+    with open_recording(tmp_path, 30.0) as record:
+        for number, time in enumerate(times, 1):
+            each = shown(number, 1e5 + time)
             record.add(each, each.frame.image)
-    assert len(pictures_of(tmp_path / "video.mp4")[0]) == 31
+    found = [frame.time for frame in open_source(tmp_path / "video.mp4")]
+    assert all(np.abs(np.array(found) - time).min() < 1e-4 for time in times)
+    assert len(found) <= len(times) + 86400 / LONGEST
+    with open(tmp_path / "results.csv", newline="") as table:
+        assert [float(row["time"]) for row in csv.DictReader(table)] == list(times)
+
+
+def test_video_that_cannot_grow_is_kept_as_far_as_it_is_whole(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(0)
+    with limited_files(100_000), pytest.raises(OSError) as error:
+        with open_recording(tmp_path, 10.0) as record:
+            for number in range(1, 100):
+                each = shown(number, number / 10)
+                record.add(each, rng.integers(0, 256, (48, 64, 3), np.uint8))
+    assert error.value.errno == errno.EFBIG and number < 99  # it ended at the first failed write
+    count = len(pictures_of(tmp_path / "video.mp4")[0])
+    assert 1 < count <= number
+    assert str(error.value) == (
+        f"[Errno 27] File too large: {count} of {number - 1} frames are kept: "
+        f"'{tmp_path / 'video.mp4'}'"
+    )
+    assert len((tmp_path / "results.csv").read_text().splitlines()) == number
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_video_that_cannot_be_read_again_is_no_success(tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "count_frames", lambda path: 1)
+    with pytest.raises(OSError, match="it cannot be read again: 1 of 2 frames are kept"):
+        with open_recording(tmp_path, 10.0) as record:
+            for number in (1, 2):
+                record.add(shown(number, number / 10), shown(number, 0).frame.image)
+
+
+def test_frames_that_could_not_be_analysed_are_counted(tmp_path):
+    for problems in ([None, "broken"], ["broken", "broken"]):
+        with contextlib.ExitStack() as stack:
+            if None not in problems:
+                expected = "none of its frames could be analysed"
+                stack.enter_context(pytest.raises(UserError, match=expected))
+            record = stack.enter_context(open_recording(tmp_path, 10.0))
+            for number, problem in enumerate(problems, 1):
+                each = shown(number, number / 10)
+                analysis = Analysis(each.frame, [], problem)
+                record.add(each._replace(analysis=analysis), each.frame.image)
+        failed = problems.count("broken")
+        assert str(record) == f"2 frames, {2 - failed} analysed, {failed} failed, 0 faces"
 
 
 def test_pictures_of_other_and_odd_sizes_fit(tmp_path):

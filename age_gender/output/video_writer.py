@@ -1,0 +1,186 @@
+"""Writes a video whose frames have times of their own, and keeps what is whole when that fails.
+
+MPEG-4 in an MP4 file, by FFmpeg's libraries (PyAV): unlike OpenCV's writer it takes any times, and
+says when the disk is full. Until it is closed the file consists of fragments, each of which can be
+played without those behind it; closing it makes it an ordinary MP4 file.
+"""
+
+import contextlib
+import os
+import struct
+from fractions import Fraction
+
+import cv2
+
+from age_gender.command_line import UserError
+from age_gender.files import sync
+
+TICKS = 60000  # per second, at most 65535 in MPEG-4; they divide the usual rates
+QUALITY = 3  # quantiser of MPEG-4, from 1 (best) to 31
+LONGEST = 1000.0  # seconds that one frame is shown; MPEG-4 allows an hour
+FRAGMENTS = {"movflags": "hybrid_fragmented+frag_every_frame"}
+
+
+class VideoWriter:
+    """A video file that is being written.
+
+    Pictures of another size than the first are resized to it; an odd row or column is left out.
+
+    Args:
+        path: the file, replaced if it exists.
+        rate: frames per second, for how long the last frame is shown.
+
+    Attributes:
+        frames: how many it was given; a longer pause than `LONGEST` has frames of its own.
+    """
+
+    def __init__(self, path, rate):
+        self.path = path
+        self.frames = 0
+        self._duration = max(round(TICKS / rate), 1)
+        self._file = _File(path)
+        self._container = self._picture = None
+        self._tick = -1  # of the newest frame
+
+    @property
+    def error(self):
+        """The `OSError` at which the file stopped to grow, or None."""
+        return self._file.error
+
+    def write(self, picture, seconds):
+        """Add a picture.
+
+        Args:
+            picture: (H, W, 3) uint8 BGR.
+            seconds: since the first picture, later than those before.
+
+        Raises `OSError` where the file cannot grow; then only `close` may follow.
+        """
+        if self._container is None:
+            self._open(picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)
+        width, height = self._size
+        if (picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2) == (height, width):
+            picture = picture[:height, :width]
+        else:
+            picture = cv2.resize(picture, self._size)
+        tick, pause = max(round(seconds * TICKS), self._tick + 1), round(LONGEST * TICKS)
+        while self._picture is not None and tick - self._tick > pause:
+            self._encode(self._picture, self._tick + pause)
+        self._picture = picture
+        self._encode(picture, tick)
+
+    def close(self):
+        """Finish the file on the disk; if it could not grow, as far as it is whole.
+
+        Raises `OSError` if that cannot be done.
+        """
+        try:
+            if self._container is not None:
+                with contextlib.suppress(OSError, self._failure):  # `error` has the reason
+                    self._finish()
+            if self.error is not None:
+                self._file.keep_whole()
+            sync(self._file.raw)
+        finally:
+            self._file.raw.close()
+
+    def _open(self, width, height):
+        import av  # slow to import
+
+        self._size = (width, height)
+        self._failure = av.FFmpegError
+        self._to_frame = av.VideoFrame.from_ndarray
+        self._container = av.open(self._file, "w", format="mp4", options=FRAGMENTS)
+        self._stream = self._container.add_stream("mpeg4", rate=30)
+        coder = self._stream.codec_context
+        coder.width, coder.height, coder.pix_fmt = width, height, "yuv420p"
+        coder.qmin = coder.qmax = QUALITY
+        coder.time_base = self._stream.time_base = Fraction(1, TICKS)
+        try:
+            coder.open()
+        except av.FFmpegError as error:
+            raise UserError(
+                f"{self.path}: a video cannot have {width} x {height} pixels: give a smaller one"
+            ) from error
+
+    def _encode(self, picture, tick):
+        frame = self._to_frame(picture, format="bgr24")
+        frame.pts, frame.time_base = tick, Fraction(1, TICKS)
+        self._mux(self._stream.encode(frame))
+        self.frames += 1
+        self._tick = tick
+
+    def _mux(self, packets):
+        for packet in packets:
+            packet.duration = self._duration
+            try:
+                self._container.mux(packet)
+            except (OSError, self._failure) as error:
+                failed = self.error or OSError(error.errno, error.strerror, str(self.path))
+                raise failed from error
+        if self.error is not None:
+            raise self.error
+
+    def _finish(self):
+        try:
+            if self.error is None:
+                self._mux(self._stream.encode(None))
+        finally:
+            self._container.close()
+
+
+class _File:
+    """The file that FFmpeg writes to; after the first error nothing is written any more.
+
+    Attributes:
+        raw: the open file.
+        error: that error, or None.
+    """
+
+    def __init__(self, path):
+        self.raw = open(path, "wb+", buffering=0)  # noqa: SIM115
+        self.error = None
+        self._path = str(path)
+
+    def write(self, data):
+        if self.error is not None:
+            raise self.error
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[self.raw.write(left) :]
+        except OSError as error:
+            self.error = OSError(error.errno, error.strerror, self._path)
+            raise self.error from error
+        return len(data)
+
+    def seek(self, offset, whence=os.SEEK_SET):
+        return self.raw.seek(offset, whence)
+
+    def tell(self):
+        return self.raw.tell()
+
+    def seekable(self):
+        return True
+
+    def keep_whole(self):
+        """Cut the file behind the last fragment (a moof box and its mdat) that is whole."""
+        size, at, whole = os.fstat(self.raw.fileno()).st_size, 0, 0
+        while at + 8 <= size:
+            self.raw.seek(at)
+            length, kind = struct.unpack(">I4s", self.raw.read(8))
+            at += max(length, 8)
+            if kind == b"mdat" and at <= size:
+                whole = at
+        self.raw.truncate(whole)
+
+
+def count_frames(path):
+    """How many frames a video file holds; 0 if it is none."""
+    import av  # slow to import
+
+    try:
+        with open(path, "rb") as file, av.open(file) as container:
+            return sum(packet.size > 0 for packet in container.demux(video=0))
+    except av.FFmpegError:
+        return 0
