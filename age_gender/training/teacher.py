@@ -6,6 +6,7 @@ and consistent", CVPR 2022.
 """
 
 import hashlib
+import os
 
 import keras
 import numpy as np
@@ -156,7 +157,7 @@ def cached(path, teachers, faces, rows, way, batch_size, group):
         batch_size: pictures in a step, over all devices.
         group: `devices.Devices`.
 
-    Raises `UserError` if the file is not one, or is of other teachers or pictures.
+    Raises `UserError` if the file is not one, is of other teachers or pictures, or cannot be made.
     """
     digests = faces.digests()
     pictures = hashlib.sha256(b"".join(digests[row] for row in rows))
@@ -166,6 +167,8 @@ def cached(path, teachers, faces, rows, way, batch_size, group):
         return _read(path, made_of, len(rows))
     if group.hosts > 1:
         raise UserError(f"{path} does not exist: let one host make it, without the others")
+    if not os.access(path.parent, os.W_OK):  # known before the long part
+        raise UserError(f"{path.parent} is not a folder that can be written to: name another")
     log(f"computing the teachers' answers for {len(rows)} pictures, once, into {path}")
     heads = _compute(teachers, faces, rows, way, batch_size)
     with atomic_write(path) as partial, open(partial, "wb") as file:
