@@ -8,10 +8,12 @@ Of a data set that the weights were trained on, only the validation part is used
 
 from age_gender.start import run
 
+import shutil
 import tempfile
 from pathlib import Path
 
 from age_gender.command_line import Parser, log, number_between, option
+from age_gender.files import atomic_write, refuse_existing
 
 
 def get_args(argv=None):
@@ -38,6 +40,7 @@ def get_args(argv=None):
         "were trained on the same data set, else all",
     )
     parser.add_argument("--output_dir", type=Path, help="folder for tables and pictures")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier report there")
     parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
     parser.add_argument(
         "--level",
@@ -66,44 +69,82 @@ def get_args(argv=None):
     args = parser.parse_args(argv)
     if args.suspects and not args.output_dir:
         parser.error("--suspects needs --output_dir for its list and its sheet of faces")
+    if args.overwrite and not args.output_dir:
+        parser.error("--overwrite needs --output_dir")
     return args
+
+
+def check(args, paths):
+    """The weight files' descriptions, if nothing speaks against evaluating them; else `UserError`.
+
+    It comes before the pictures are read, which takes a while.
+    """
+    from age_gender import weights
+    from age_gender.evaluation import pictures, report, suspects
+
+    with option("--weight_file"):
+        descriptions = [weights.read(path)[0] for path in paths]
+        pictures.check_sizes(paths, descriptions)
+    if args.suspects:
+        with option("--suspects"):
+            suspects.check_folds(descriptions)
+    else:
+        with option("--part"):
+            pictures.check_part(args.part, descriptions[0])
+    if args.output_dir:
+        with option("--output_dir"):
+            names = suspects.FILES if args.suspects else report.FILES
+            for folder in {args.output_dir, *report.folders(args.output_dir, paths)}:
+                refuse_existing(folder, names, args.overwrite)
+    return descriptions
 
 
 def main(argv=None):
     args = get_args(argv)
     from age_gender import weights
-    from age_gender.evaluation import report, suspects
-    from age_gender.evaluation.assessment import Evaluation, assess_file
-    from age_gender.evaluation.pictures import open_pictures, select
+    from age_gender.evaluation.pictures import open_pictures
 
     with option("--weight_file"):
         paths = [weights.find(name) for name in args.weight_file or [None]]
-        description, _ = weights.read(paths[0])
+    descriptions = check(args, paths)
     # Windows removes no open file, and the database in it stays open until the end.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
-        folder = args.output_dir or Path(temporary)
-        with option("--input"):
-            database = open_pictures(args.input, description, folder, args.age_label)
-        if args.suspects:
-            with option("--suspects"):
-                count = suspects.write(folder, paths, database, args.suspects)
-            names = "suspects.csv, suspects.png"
-            print(f"{count} of {len(database)} pictures: {names} in {args.output_dir}")
-            return
-        with option("--part"):
-            pictures = select(database, args.part, description)
-        results = [assess_file(path, pictures, args.level) for path in paths]
-        if args.keep_interval:
-            with option("--keep_interval"):
-                for path, (_, assessment) in zip(paths, results):
-                    assessment.intervals.keep(path)
+        try:
+            with option("--input"):
+                database = open_pictures(args.input, descriptions, Path(temporary), args.age_label)
+            evaluate(args, paths, descriptions, database)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt from None  # what it says of resuming is true of what is kept
         if args.output_dir:
-            for path, result in zip(paths, results):
-                several = len(paths) > 1
-                report.write(folder / path.stem if several else folder, pictures, *result)
-        evaluation = Evaluation.of(args.input, pictures, results)
+            for table in Path(temporary).glob("*.csv"):
+                with atomic_write(args.output_dir / table.name) as partial:
+                    shutil.copyfile(table, partial)
+
+
+def evaluate(args, paths, descriptions, database):
+    """Evaluate weight files on a `FaceDatabase`, or look for suspects in it; print and write."""
+    from age_gender.evaluation import report, suspects
+    from age_gender.evaluation.assessment import Evaluation, assess_file, keep_intervals
+    from age_gender.evaluation.pictures import select
+
+    if args.suspects:
+        count = suspects.write(args.output_dir, paths, descriptions, database, args.suspects)
+        print(
+            f"{count} of {len(database)} pictures: {', '.join(suspects.FILES)} in {args.output_dir}"
+        )
+        return
+    with option("--part"):
+        pictures = select(database, args.part, descriptions[0])
+    results = [assess_file(path, pictures, args.level) for path in paths]
+    if args.keep_interval:
+        with option("--keep_interval"):
+            keep_intervals(paths, [assessment for _, assessment in results])
+    evaluation = Evaluation.of(args.input, pictures, results)
     if args.output_dir:
-        (args.output_dir / "report.json").write_text(evaluation.json() + "\n")
+        for folder, result in zip(report.folders(args.output_dir, paths), results):
+            report.write(folder, pictures, *result)
+        with atomic_write(args.output_dir / "report.json") as partial:
+            partial.write_text(evaluation.json() + "\n")
     for assessment in evaluation.weights:
         for alarm in assessment.alarms:
             log(f"WARNING, {Path(assessment.file).name}: {alarm}")

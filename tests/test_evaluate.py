@@ -143,6 +143,69 @@ def test_suspects_are_listed_by_the_weights_of_all_folds(
     assert "--suspects needs --output_dir" in capsys.readouterr().err
 
 
+def test_earlier_report_is_replaced_only_if_asked_for(
+    database, weight_file, tiny_weights, tmp_path, capsys
+):
+    several = [tiny_weights[0], weight_file]
+    (tmp_path / "bands.csv").write_text("precious")
+    (tmp_path / "x" / "trained").mkdir(parents=True)
+    (tmp_path / "x" / "trained" / "worst.png").write_text("precious")
+    for folder, name, paths in (
+        (tmp_path, "bands.csv", several[1:]),
+        (tmp_path / "x" / "trained", "worst.png", several),
+    ):
+        output = folder if len(paths) == 1 else folder.parent
+        command = ["-i", "none.mat", "--weight_file", *map(str, paths), "--output_dir", str(output)]
+        with pytest.raises(UserError) as error:
+            evaluate.main(command)
+        assert str(error.value) == (
+            f"--output_dir: {folder} holds {name}: add --overwrite to replace it, or give another "
+            "folder"
+        )
+    (tmp_path / "races.csv").touch()
+    command = ["-i", database, "--weight_file", weight_file, "--output_dir", tmp_path]
+    run(capsys, *command, "--overwrite")
+    assert (tmp_path / "bands.csv").read_text().startswith("group,pictures")
+    with pytest.raises(SystemExit):
+        run(capsys, "-i", database, "--overwrite")
+    assert "--overwrite needs --output_dir" in capsys.readouterr().err
+
+
+def test_refused_evaluation_leaves_nothing_behind(tmp_path, tiny_weights, weight_file):
+    """Whether it is refused before the folder's database is made, or after."""
+    chips = write_chips(tmp_path / "UTKFace", 3)
+    said, _ = weights.read(weight_file)
+    said.validation_split, said.test_split = 0.01, 0.01
+    other = tmp_path / "other.hdf5"
+    weights.write(other, tiny_weights[1], said)
+    for path, options, message in (
+        (tiny_weights[0], ["--part", "test"], "^--part: the weights do not record their split$"),
+        (
+            tiny_weights[0],
+            ["--suspects", "5"],
+            "^--suspects: the weights must be those of all fold",
+        ),
+        (other, ["--part", "test"], "^--part: the test part of the weights' split holds no pict"),
+        (other, ["--keep_interval"], "^--part: the validation part of the weights' split holds no"),
+    ):
+        command = ["-i", str(chips), "--weight_file", str(path), *options]
+        with pytest.raises(UserError, match=message):
+            evaluate.main([*command, "--output_dir", str(tmp_path / "out")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["UTKFace", "other.hdf5"]
+
+
+def test_pictures_that_were_skipped_are_named(tmp_path, tiny_weights, capsys):
+    chips = write_chips(tmp_path / "UTKFace", 12)
+    (chips / "20_0_0_1.jpg").write_bytes(b"no picture")
+    command = ["-i", chips, "--weight_file", tiny_weights[0], "--output_dir", tmp_path / "out"]
+    out, err = run(capsys, *command)
+    assert out.startswith("12 pictures, all\n")
+    assert "pictures skipped: 1 (20_0_0_1.jpg: it is damaged or not a picture)\n" in err
+    table = (tmp_path / "out" / "UTKFace_32_skipped.csv").read_text().splitlines()
+    assert table[1:] == ["20_0_0_1.jpg,it is damaged or not a picture"]
+    assert not list((tmp_path / "out").glob("*.mat*"))
+
+
 def test_mistakes_are_one_line(chips, database, tiny_weights, weight_file, tmp_path):
     other = write_database(tmp_path / "utk16.mat", chips, 16)
     for arguments, message in (

@@ -3,10 +3,11 @@
 Beside such a database, X.mat, lie the stamps of the pictures that it was made of, in X.json.
 """
 
+import csv
 import functools
 
 from age_gender import faces
-from age_gender.command_line import UserError, log, plural
+from age_gender.command_line import UserError, log, some
 from age_gender.data import builder, stamps
 from age_gender.data.database import FaceDatabase
 
@@ -38,7 +39,7 @@ def database(path, pictures, dataset, size, resize):
         if not reasons:
             if kept != found:
                 stamps.write(beside, found)
-            _say_skipped(path, pictures, old)
+            _say_skipped(path)
             return old
         why = f": {', '.join(reasons)}"
         if kept is None:
@@ -50,15 +51,19 @@ def database(path, pictures, dataset, size, resize):
     cut = functools.partial(faces.whole, size=size, resize=resize)
     builder.build(path, pictures, cut, settings | {"min_score": -1})
     stamps.write(beside, found)  # those of before, so that what changed meanwhile is noticed
-    made = FaceDatabase(path)
-    _say_skipped(path, pictures, made)
-    return made
+    _say_skipped(path)
+    return FaceDatabase(path)
 
 
-def _say_skipped(path, pictures, database):
-    count = len(pictures) - len(database)
-    if count:
-        log(f"{plural(count, 'picture')} skipped: see {path.with_name(path.stem)}_skipped.csv")
+def _say_skipped(path):
+    """Count and name the pictures that are in the table of those skipped."""
+    try:
+        with open(path.with_name(f"{path.stem}_skipped.csv"), newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if len(row) == 2][1:]
+    except (OSError, ValueError, csv.Error):
+        return
+    if rows:
+        log(f"pictures skipped: {some([': '.join(row) for row in rows])}")
 
 
 def _differences(database, settings, pictures, found, kept):

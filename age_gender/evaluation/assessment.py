@@ -35,14 +35,6 @@ class Intervals:
     width: float
     by_band: dict
 
-    def keep(self, path):
-        """Write level and factor into a weight file. Raises `UserError` if there is no factor."""
-        if self.factor is None:
-            raise UserError(
-                f"the pictures are too few for intervals that cover {self.level:g} of the labels"
-            )
-        weights.keep_interval(path, self.level, self.factor)
-
 
 @dataclasses.dataclass(frozen=True)
 class Assessment:
@@ -104,26 +96,30 @@ class Evaluation:
         return json.dumps(dataclasses.asdict(self), indent=1)
 
 
+def keep_intervals(paths, assessments):
+    """Write level and factor of the intervals into weight files; `UserError` if one has none."""
+    for each in assessments:
+        if each.intervals.factor is None:
+            raise UserError(
+                "the pictures are too few for intervals that cover "
+                f"{each.intervals.level:g} of the labels"
+            )
+    for path, each in zip(paths, assessments):
+        weights.keep_interval(path, each.intervals.level, each.intervals.factor)
+
+
 def assess_file(path, pictures, level):
     """Estimate and assess pictures with the weights in a file.
 
     Args:
-        path: the weight file.
+        path: the weight file, which takes faces of their size.
         pictures: `Pictures`.
         level: share of the labels that age intervals are to cover.
 
     Returns:
         (`Estimates`, `Assessment`).
-
-    Raises `UserError` if the weights take faces of another size.
     """
     estimator = Estimator(path)
-    size = pictures.database.img_size
-    if estimator.image_size != size:
-        raise UserError(
-            f"{path} takes faces of {estimator.image_size} px, not {size}: compare weight files of "
-            "one size"
-        )
     known = estimator.description
     factor = known.interval_factor if known.interval_level == level else None
     estimates = estimate(estimator, pictures.database, pictures.rows)

@@ -13,28 +13,47 @@ from age_gender.estimator import BATCH_SIZE
 PARTS = ("training", "validation", "test")
 
 
-def open_pictures(path, description, made_in, age_label):
+def check_sizes(paths, descriptions):
+    """Raise `UserError` if weight files take faces of different sizes."""
+    first = descriptions[0].image_size
+    for path, description in zip(paths, descriptions):
+        if description.image_size != first:
+            raise UserError(
+                f"{path} takes faces of {description.image_size} px, not {first}: compare weight "
+                "files of one size"
+            )
+
+
+def check_part(part, description):
+    """Raise `UserError` if weights do not say what the part of their split is."""
+    if part in PARTS and description.split_seed is None:
+        raise UserError("the weights do not record their split")
+
+
+def open_pictures(path, descriptions, made_in, age_label):
     """The `FaceDatabase` of a database or a folder, with faces for weights.
 
     Args:
         path: the database or the folder.
-        description: `weights.Description` of the weights.
+        descriptions: list of `weights.Description` of the weights, which take faces of one size;
+            one that takes otherwise cut faces is warned of.
         made_in: folder for the database that is made of a folder.
         age_label: "apparent" or "real", of APPA-REAL.
 
     Raises `UserError` if the weights cannot take the faces.
     """
+    size = descriptions[0].image_size
     if path.is_dir():
-        size, resize = description.image_size, description.resize
-        database = database_of(path, made_in, size, resize, age_label)
+        database = database_of(path, made_in, size, descriptions[0].resize, age_label)
     else:
         database = FaceDatabase(path)
-    if database.img_size != description.image_size:
+    if database.img_size != size:
         raise UserError(
-            f"{path} holds faces of {database.img_size} px, but the weights take "
-            f"{description.image_size}: make it of that size, or give the folder of the pictures"
+            f"{path} holds faces of {database.img_size} px, but the weights take {size}: make it "
+            "of that size, or give the folder of the pictures"
         )
-    warn_of_cut(path, cut_of(database), description)
+    for description in {cut_of(each): each for each in descriptions}.values():
+        warn_of_cut(path, cut_of(database), description)
     return database
 
 
@@ -85,8 +104,7 @@ def select(database, part, description):
             log("warning: the weights may have been trained on some of these pictures")
     if part == "all":
         return Pictures(database, part, np.arange(len(database)))
-    if description.split_seed is None:
-        raise UserError("the weights do not record their split")
+    check_part(part, description)
     rows = description.split_of(database)[PARTS.index(part)]
     if not len(rows):
         raise UserError(f"the {part} part of the weights' split holds no picture")

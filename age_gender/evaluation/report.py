@@ -1,5 +1,6 @@
 """The report on an evaluation: lines, tables, diagrams, and sheets of faces."""
 
+import collections
 import csv
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from age_gender.genders import LETTERS, UNKNOWN
 
 SIDE, ROW = 128, 8  # pixels of a face on a sheet, and faces beside each other
 SHOWN, WORST = 32, 20  # faces on the sheets
+TABLES = ("bands", "bands_by_gender", "races")
+PICTURES = ("predicted.png", "bands.png", "reliability.png", "worst.png", "random.png")
+FILES = ("report.json", *(f"{name}.csv" for name in TABLES), *PICTURES)  # of a report
 
 
 def lines(evaluation):
@@ -72,6 +76,19 @@ def write_table(path, groups):
             writer.writerow(row)
 
 
+def folders(folder, paths):
+    """A folder for each weight file: one of its own name in ``folder``, if there are several."""
+    if len(paths) == 1:
+        return [folder]
+    counts = collections.Counter()
+    names = []
+    for path in paths:
+        counts[path.stem] += 1
+        again = f"_{counts[path.stem]}" if counts[path.stem] > 1 else ""
+        names.append(f"{path.stem}{again}")
+    return [folder / name for name in names]
+
+
 def write(folder, pictures, estimates, assessment):
     """Write tables, diagrams and sheets of faces of one weight file into a folder.
 
@@ -82,9 +99,11 @@ def write(folder, pictures, estimates, assessment):
         assessment: their `Assessment`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("bands", "bands_by_gender", "races"):
+    for name in TABLES:
         if groups := getattr(assessment, name):
             write_table(folder / f"{name}.csv", groups)
+        else:
+            (folder / f"{name}.csv").unlink(missing_ok=True)  # of an earlier report
     draw_predicted(folder / "predicted.png", pictures.ages, estimates)
     draw_bands(folder / "bands.png", assessment.bands)
     reliability = assessment.gender_reliability, assessment.age_reliability

@@ -4,7 +4,6 @@ import csv
 
 import numpy as np
 
-from age_gender import weights
 from age_gender.command_line import UserError
 from age_gender.estimates import Estimates
 from age_gender.estimator import Estimator
@@ -13,6 +12,7 @@ from age_gender.evaluation.report import sheet
 from age_gender.files import atomic_write, write_csv
 from age_gender.genders import LETTERS, MALE, UNKNOWN
 
+FILES = ("suspects.csv", "suspects.png")
 TOLERANCE = 2.0  # standard deviation of the labelled ages, years
 
 
@@ -20,21 +20,11 @@ def cross_fitted(descriptions, database, estimate):
     """Estimates of all rows of a database, each by the weights whose fold it is in.
 
     Args:
-        descriptions: list of `weights.Description`, one for each weight file.
+        descriptions: list of `weights.Description`, one for each weight file (`check_folds`).
         database: `FaceDatabase`.
         estimate: function of a weight file's number and of rows that returns `Estimates`.
 
-    Raises `UserError` if the weights are not those of all folds of one split.
     """
-    folds = [description.fold for description in descriptions]
-    seeds = {description.split_seed for description in descriptions}
-    count = int((folds[0] or "0/0").split("/")[1])
-    expected = {f"{number}/{count}" for number in range(1, count + 1)}
-    if not count or set(folds) != expected or len(seeds) > 1:
-        raise UserError(
-            "the weights must be those of all folds of one split, as 1/2 and 2/2. Received: "
-            f"{', '.join(map(str, folds))}" + ("" if len(seeds) == 1 else ", of different seeds")
-        )
     joined = None
     for number, description in enumerate(descriptions):
         rows = description.split_of(database)[1]
@@ -46,6 +36,19 @@ def cross_fitted(descriptions, database, estimate):
         for whole, part in zip(vars(joined).values(), vars(found).values()):
             whole[rows] = part
     return joined
+
+
+def check_folds(descriptions):
+    """Raise `UserError` if weights are not those of all folds of one split."""
+    folds = [description.fold for description in descriptions]
+    seeds = {description.split_seed for description in descriptions}
+    count = int((folds[0] or "0/0").split("/")[1])
+    expected = {f"{number}/{count}" for number in range(1, count + 1)}
+    if not count or set(folds) != expected or len(seeds) > 1:
+        raise UserError(
+            "the weights must be those of all folds of one split, as 1/2 and 2/2. Received: "
+            f"{', '.join(map(str, folds))}" + ("" if len(seeds) == 1 else ", of different seeds")
+        )
 
 
 def doubt(ages, genders, estimates):
@@ -69,16 +72,15 @@ def doubt(ages, genders, estimates):
     return age + np.where(genders != UNKNOWN, likeliest - labelled, 0)
 
 
-def write(folder, paths, database, count):
+def write(folder, paths, descriptions, database, count):
     """Write suspects.csv and suspects.png, the most doubtful first; return how many there are.
 
     Args:
         folder: it is made if need be.
-        paths: weight files of all folds.
+        paths, descriptions: of the weight files of all folds.
         database: `FaceDatabase`.
         count: number of pictures, at most.
     """
-    descriptions = [weights.read(path)[0] for path in paths]
     estimates = cross_fitted(
         descriptions,
         database,
@@ -94,7 +96,7 @@ def write_tables(folder, database, estimates, count):
     rows = np.argsort(-doubts, kind="stable")[:count]
     names = database.sources()
     with (
-        atomic_write(folder / "suspects.csv") as partial,
+        atomic_write(folder / FILES[0]) as partial,
         write_csv(partial) as file,
     ):
         writer = csv.writer(file)
@@ -105,5 +107,5 @@ def write_tables(folder, database, estimates, count):
             writer.writerow([*label, LETTERS[database.genders[row]], *guess, f"{doubts[row]:.2f}"])
     faces = [database.images[row] for row in rows]
     labels = database.ages[rows], database.genders[rows]
-    sheet(folder / "suspects.png", faces, *labels, estimates.of(rows))
+    sheet(folder / FILES[1], faces, *labels, estimates.of(rows))
     return rows

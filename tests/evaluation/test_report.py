@@ -1,4 +1,5 @@
 import csv
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -67,3 +68,10 @@ def test_diagrams_are_drawn(found, tmp_path):
     )
     for name in "abc":
         assert cv2.imread(str(tmp_path / f"{name}.png")).std() > 5
+
+
+def test_each_of_several_weights_has_a_folder_of_its_own(tmp_path):
+    paths = [Path("a", "best.hdf5"), Path("b", "best.hdf5"), Path("other.hdf5")]
+    names = [path.name for path in report.folders(tmp_path, paths)]
+    assert names == ["best", "best_2", "other"]
+    assert report.folders(tmp_path, paths[:1]) == [tmp_path]
