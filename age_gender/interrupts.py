@@ -207,7 +207,7 @@ def _watch(read):
 
 def _end_later():
     _pause(GRACE)
-    if _state.finishing:
+    while _state.finishing:
         while _state.finishing:
             _pause(0.05)
         _pause(GRACE)

@@ -25,6 +25,8 @@ PUBLISHED = {
         "terms": "non-commercial research only",
     },
 }
+# WideResNet 16-8 has 97.9 MB of weights; an optimizer's state would be twice as much again.
+LARGEST = 330_000_000
 
 
 def find(weight_file, check):
@@ -54,7 +56,7 @@ def find(weight_file, check):
     if not kept.is_file():
         if PUBLISHED[path.name]["md5"]:
             check = _check_md5
-        download(RELEASE + path.name, kept, check)
+        download(RELEASE + path.name, kept, check, LARGEST)
     return kept
 
 

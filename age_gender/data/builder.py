@@ -20,7 +20,7 @@ import zlib
 import cv2
 import numpy as np
 
-from age_gender import __version__, processes, system
+from age_gender import __version__, interrupts, processes, system
 from age_gender.command_line import UserError, log, plural, progress
 from age_gender.data import duplicates, stamps
 from age_gender.data.database import CHUNK, create
@@ -78,7 +78,9 @@ def build(output, pictures, cut, settings, drop_conflicts=False):
     folder = output.with_name(f"{output.name}.part")
     folder.mkdir(exist_ok=True)
     lock = folder / "lock"
-    with locked(lock, f"{output} is being made by another process: wait", temporary=True):
+    resumes = interrupts.explained(lambda: "stopped: the same command resumes")
+    busy = f"{output} is being made by another process: wait"
+    with locked(lock, busy, temporary=True), resumes:
         try:
             slots = _Slots(folder, pictures, cut, settings)
             slots.fill()
@@ -89,8 +91,6 @@ def build(output, pictures, cut, settings, drop_conflicts=False):
                 replace(folder / "database.mat", output)
             for path in set(folder.iterdir()) - {lock}:
                 path.unlink()
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt("stopped: the same command resumes") from None
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise

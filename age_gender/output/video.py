@@ -2,6 +2,7 @@
 
 import contextlib
 
+from age_gender import interrupts
 from age_gender.command_line import UserError, plural, result
 from age_gender.files import replace
 from age_gender.output.tables import face_columns, face_line, face_row, open_tables
@@ -39,12 +40,14 @@ def open_recording(output, rate, with_interval=False):
             if error is not recording.video.error:
                 raise
         finally:
-            recording.video.close()
-        kept = count_frames(partial)
-        if kept:
-            replace(partial, output / VIDEO)
-        else:
-            partial.unlink()
+            with interrupts.finishing():
+                recording.video.close()
+        with interrupts.finishing():
+            kept = count_frames(partial)
+            if kept:
+                replace(partial, output / VIDEO)
+            else:
+                partial.unlink()
     whole, error = recording.video.frames, recording.video.error
     if kept < whole:
         reason = error.strerror if error else "it cannot be read again"

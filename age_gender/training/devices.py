@@ -16,7 +16,7 @@ import json
 import os
 import sys
 
-from age_gender import system
+from age_gender import interrupts, system
 from age_gender.command_line import UserError, log, quiet_start
 
 HEARTBEAT = 20  # seconds after which a silent host counts as lost
@@ -171,14 +171,15 @@ def _meet(devices, hosts, number):
     _abort["why"] = f"{apart} in {START} seconds"
     log(f"host {number} of {len(hosts)}: waiting for all to connect to {hosts[0]}")
     try:
-        jax.distributed.initialize(
-            hosts[0],
-            len(hosts),
-            number,
-            local_device_ids=None if devices == "all" else list(range(devices)),
-            heartbeat_timeout_seconds=HEARTBEAT,
-            initialization_timeout=START,
-        )
+        with interrupts.at_once():
+            jax.distributed.initialize(
+                hosts[0],
+                len(hosts),
+                number,
+                local_device_ids=None if devices == "all" else list(range(devices)),
+                heartbeat_timeout_seconds=HEARTBEAT,
+                initialization_timeout=START,
+            )
     except RuntimeError as error:
         raise UserError(f"{apart}: {str(error).splitlines()[0]}") from error
     _abort["why"] = LOST

@@ -6,7 +6,7 @@ import sys
 
 import keras
 
-from age_gender import autotune
+from age_gender import autotune, interrupts
 from age_gender.command_line import option
 from age_gender.training import devices
 from age_gender.training.callbacks import ValidateAverage
@@ -99,29 +99,27 @@ def fit(model, batches, validation, epochs, others, state):
         epochs: of the whole run.
         others: callbacks; after them the ``state``, a `State`, is written at an epoch's end.
 
-    Ctrl-C raises KeyboardInterrupt with a line on what was kept.
+    The line after Ctrl-C says what was kept.
     """
 
     def next_epoch(epoch, logs):
         batches.epoch = epoch + 1
 
-    next_batches = keras.callbacks.LambdaCallback(on_epoch_end=next_epoch)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            model.fit(
-                batches,
-                validation_data=validation,
-                epochs=epochs,
-                initial_epoch=batches.epoch,
-                shuffle=False,
-                verbose="auto" if sys.stderr.isatty() else 2,
-                callbacks=[ValidateAverage(), *others, next_batches, state],
-            )
-    except KeyboardInterrupt:
+    def reason():
         stopped = f"stopped in epoch {batches.epoch + 1} of {epochs}"
         if state.path is None:
-            raise KeyboardInterrupt(stopped) from None
+            return stopped
         how = "with --resume resumes" if state.path.exists() else "starts afresh"
-        raise KeyboardInterrupt(
-            f"{stopped}: files so far are in {state.path.parent}; the same command {how}"
-        ) from None
+        return f"{stopped}: files so far are in {state.path.parent}; the same command {how}"
+
+    next_batches = keras.callbacks.LambdaCallback(on_epoch_end=next_epoch)
+    with interrupts.explained(reason), contextlib.redirect_stdout(sys.stderr):
+        model.fit(
+            batches,
+            validation_data=validation,
+            epochs=epochs,
+            initial_epoch=batches.epoch,
+            shuffle=False,
+            verbose="auto" if sys.stderr.isatty() else 2,
+            callbacks=[ValidateAverage(), *others, next_batches, state],
+        )

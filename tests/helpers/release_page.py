@@ -23,6 +23,9 @@ class ReleasePage(http.server.BaseHTTPRequestHandler):
             return
         body = self.content[start:]
         self.send_response(206 if self.knows_ranges else 200)
+        if self.knows_ranges:
+            size = len(self.content)
+            self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body if self.break_at is None else body[: self.break_at])
@@ -37,7 +40,7 @@ def serve():
     handler = type("ReleasePage", (ReleasePage,), {"ranges": []})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     handler.address = f"http://127.0.0.1:{server.server_port}/"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield handler
     finally:
