@@ -122,13 +122,13 @@ def finishing():
 
 @contextmanager
 def explained(reason):
-    """Let ``reason()`` be the line about a signal in the block: what was kept, how to go on."""
+    """Let ``reason()`` be the line about a signal in the block: what was kept, how to resume."""
     _state.reasons.append(reason)
     try:
         yield
-    except KeyboardInterrupt:
-        _state.line = reason()
-        raise
+    except KeyboardInterrupt as stop:
+        _state.line = str(stop) or reason()
+        raise KeyboardInterrupt(_state.line) from None
     finally:
         _state.reasons.remove(reason)
 
