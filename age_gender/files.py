@@ -4,6 +4,7 @@ import contextlib
 import errno
 import functools
 import os
+import shlex
 import time
 
 from age_gender import interrupts
@@ -75,13 +76,42 @@ def naming(path):
         raise
 
 
+def make_private(folder):
+    """Make a folder that its owner alone may open, whatever the umask.
+
+    Where it is there already and open to other users, a warning says so, once.
+    """
+    made = not folder.exists()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if WINDOWS:  # whose folders are private where the user's are
+        return
+    if made:
+        with contextlib.suppress(OSError):  # a file system without permissions
+            folder.chmod(0o700)
+    if folder.stat().st_mode & 0o077:
+        command = f"chmod -R go-rwx {shlex.quote(str(folder))}"
+        _warn_once(f"warning: other users may open {folder}: {command} closes it")
+
+
+def private_opener(path, flags):
+    """An ``opener`` of `open` for files that their owner alone may read, whatever the umask.
+
+    It follows no link.
+    """
+    number = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    if not WINDOWS:
+        with contextlib.suppress(OSError):  # a file system without permissions
+            os.fchmod(number, 0o600)
+    return number
+
+
 def write_csv(path):
     """Open a file for `csv.writer`: in UTF-8, with escapes for names that are no text."""
     return open(path, "w", newline="", encoding="utf-8", errors="backslashreplace")
 
 
 @contextlib.contextmanager
-def locked(path, otherwise, temporary=False):
+def locked(path, otherwise, temporary=False, opener=None):
     """Open ``path`` for appending, binary, and keep other processes from doing the same.
 
     Windows neither renames nor deletes it before the block has ended. Where the file system has
@@ -91,11 +121,12 @@ def locked(path, otherwise, temporary=False):
         path: the file; it is made if need be.
         otherwise: message of the `UserError` that is raised where another process has it.
         temporary: the file is for the lock alone, and removed at the end.
+        opener: see `open`.
     """
     with contextlib.ExitStack() as stack:
         file = None
         while file is None or not _is_at(file, path):  # else its owner has removed it just now
-            file = stack.enter_context(open(path, "ab+"))
+            file = stack.enter_context(open(path, "ab+", opener=opener))
             _lock_or_warn(file, path, otherwise)
         try:
             yield file

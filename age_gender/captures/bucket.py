@@ -1,25 +1,15 @@
-"""The S3 bucket that captures are sent to, and its errors in plain words."""
+"""The S3 bucket that captures are sent to."""
 
 import base64
+import functools
 import hashlib
 import os
 
+from age_gender.captures.answers import explained, set_up_failed, unconfirmed
+from age_gender.command_line import log
+
 CONTENT_TYPE = "application/x-ndjson"
 TIMEOUT = 10  # seconds that S3 has to answer
-
-
-class SendError(Exception):
-    """No capture can be sent at present; the message says why."""
-
-
-class CaptureError(SendError):
-    """One capture was not accepted; others may be."""
-
-
-def _aws_settings():
-    """Names of the environment's settings for boto3, and of its files."""
-    names = sorted(name for name in os.environ if name.startswith("AWS_") and "KEY" not in name)
-    return ", ".join([*names, "the files in ~/.aws"])
 
 
 class Bucket:
@@ -28,16 +18,25 @@ class Bucket:
     Args:
         settings: `settings.S3` with a bucket.
 
-    Raises `SendError` if boto3 cannot be set up.
+    Raises `answers.SendError` if boto3 cannot be set up.
     """
 
     def __init__(self, settings):
+        self.settings = settings
+        try:
+            self._client = self._set_up()
+        except Exception as error:  # of whatever class: the reason is in the user's settings
+            raise set_up_failed(error) from error
+        self._first = None  # status and headers of the first answer to a request
+
+    def _set_up(self):
         import boto3  # slow to import, and needed only if captures are sent
         from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
 
-        self.settings = settings
-        keys = {}
+        for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+            if not os.path.exists(os.environ.get(name) or os.devnull):
+                raise FileNotFoundError(f"{name}={os.environ[name]} does not exist")
+        settings, keys = self.settings, {}
         if settings.key is not None:
             keys = {"aws_access_key_id": settings.key, "aws_secret_access_key": settings.secret}
         config = Config(
@@ -45,70 +44,92 @@ class Bucket:
             read_timeout=TIMEOUT,
             retries={"total_max_attempts": 1},  # the outbox keeps what failed
             request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
         )
         region = settings.region or (settings.endpoint and "us-east-1")
-        try:
-            self._client = boto3.session.Session().client(
-                "s3", endpoint_url=settings.endpoint, region_name=region, config=config, **keys
-            )
-        except (BotoCoreError, ValueError) as error:
-            raise SendError(
-                f"S3 cannot be used: {' '.join(str(error).split()).rstrip('.')}: check S3_REGION, "
-                f"S3_ENDPOINT_URL and what is set for AWS ({_aws_settings()})"
-            ) from error
+        client = boto3.session.Session().client(
+            "s3", endpoint_url=settings.endpoint, region_name=region, config=config, **keys
+        )
+        # Asked first because of the asterisk: boto3 makes 500 of a 200 with a body that is no XML.
+        client.meta.events.register("*.s3.PutObject", self._note)
+        client.meta.events.register("before-send.s3.HeadBucket", _elsewhere)
+        return client
 
-    def send(self, path):
-        """Send the file of a capture and delete it when S3 has confirmed it.
+    def _note(self, event_name, response_dict=None, **_):
+        if self._first is None and response_dict is not None:
+            self._first = response_dict["status_code"], response_dict["headers"]
 
-        Raises `SendError`.
+    def send(self, name, content):
+        """Send a capture. When this returns, S3 has it.
+
+        Args:
+            name: of the object, without the prefix.
+            content: bytes.
+
+        Raises `answers.SendError`.
         """
-        from botocore.exceptions import BotoCoreError, ClientError  # see __init__
-
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:  # sent by another process
-            return
+        settings = self.settings
+        key = settings.prefix + name
         options = {
-            "ACL": self.settings.acl,
-            "ServerSideEncryption": self.settings.encryption,
+            "ACL": settings.acl,
+            "ServerSideEncryption": settings.encryption,
             "ContentType": CONTENT_TYPE,
-            "ContentMD5": base64.b64encode(hashlib.md5(content).digest()).decode(),
+            "ContentMD5": base64.b64encode(_md5(content).digest()).decode(),
         }
+        if settings.encryption == "aws:kms":  # the ETag is not the MD5 then
+            options["ChecksumSHA256"] = _sha256(content)
+        options = {name: value for name, value in options.items() if value is not None}
+        self._first = None
         try:
-            self._client.put_object(
-                Bucket=self.settings.bucket,
-                Key=self.settings.prefix + path.name,
-                Body=content,
-                **{name: value for name, value in options.items() if value is not None},
+            answer = self._client.put_object(
+                Bucket=settings.bucket, Key=key, Body=content, **options
             )
-        except (BotoCoreError, ClientError, OSError, ValueError) as error:
-            raise self._explained(error) from error
-        path.unlink(missing_ok=True)
+        except Exception as error:  # of whatever class: this capture is not sent
+            raise explained(error, settings, self._first) from error
+        about = answer["ResponseMetadata"]
+        if not (_proves(answer, content) or self._has(key, content, about["HTTPHeaders"])):
+            raise unconfirmed(settings, about["HTTPStatusCode"], about["HTTPHeaders"])
 
-    def _explained(self, error):
-        """The `SendError` of an error of boto3: the reason and the remedy in one line."""
-        from botocore import exceptions  # see __init__
+    def _has(self, key, content, headers):
+        """Whether S3 gives back what was sent: the proof where an answer holds no other.
 
-        server = self.settings.endpoint or "Amazon S3"
-        bucket = f"bucket {self.settings.bucket}"
-        if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
-            return SendError("no key for S3: set AWS_SERVER_PUBLIC_KEY and AWS_SERVER_SECRET_KEY")
-        if isinstance(error, exceptions.ParamValidationError):
-            return SendError(f"{bucket}: the name, the prefix or another setting is not valid")
-        if isinstance(error, exceptions.ClientError):
-            code = error.response.get("Error", {}).get("Code", "")
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken"):
-                return SendError(
-                    f"{server} rejects the key ({code}): check AWS_SERVER_PUBLIC_KEY and "
-                    "AWS_SERVER_SECRET_KEY"
-                )
-            if code == "NoSuchBucket":
-                return SendError(f"{server} has no {bucket}: create it, or set S3_BUCKET")
-            if status == 403:
-                return SendError(f"{server} does not allow this key to write to {bucket} ({code})")
-            reason = status if code == str(status) else f"{status} {code}"
-            return CaptureError(f"{server} answers {reason} for {bucket}")
-        if isinstance(error, (exceptions.HTTPClientError, exceptions.ConnectionError)):
-            return SendError(f"{server} cannot be reached ({type(error).__name__})")
-        return SendError(f"{server}: {' '.join(str(error).split())}")
+        So it is with a bucket that encrypts with a key of KMS by default, or a server with ETags
+        of its own. The key must be allowed to read then.
+        """
+        if not {"etag", "x-amz-request-id", "x-amz-id-2"} & headers.keys():
+            return False  # it is no S3
+        try:
+            body = self._client.get_object(Bucket=self.settings.bucket, Key=key)["Body"]
+            with body:
+                return body.read(len(content) + 1) == content
+        except Exception:  # of whatever class: it is no proof
+            return False
+
+
+def _elsewhere(**_):
+    """End what boto3 does about a redirection without a region: it would ask on and on for one."""
+    raise ConnectionError("a redirection")
+
+
+def _md5(content):
+    return hashlib.md5(content, usedforsecurity=False)
+
+
+def _sha256(content):
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+def _proves(answer, content):
+    """Whether the answer to a PUT has the digest of what was sent."""
+    etag = answer.get("ETag", "").strip().removeprefix("W/").strip('"').lower()
+    return etag == _md5(content).hexdigest() or answer.get("ChecksumSHA256") == _sha256(content)
+
+
+@functools.cache
+def warn_of_open_network(settings):
+    """Log once that faces and embeddings can be read on the way to S3, where that is so."""
+    if settings.bucket is not None and settings.readable_on_the_way:
+        log(
+            f"warning: S3_ENDPOINT_URL={settings.endpoint}: faces and embeddings are sent without "
+            "encryption, so that others can read them on the way: use https://"
+        )

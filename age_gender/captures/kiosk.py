@@ -1,25 +1,15 @@
 """The keys of the kiosk: captures, after consent if it is asked for, and saved frames."""
 
-import csv
-import io
 import time
 
-import cv2
-
-from age_gender.captures.records import json_lines, make_records, now, without_biometrics
-from age_gender.command_line import log
-from age_gender.files import atomic_write
+from age_gender.captures.records import make_records, now
+from age_gender.captures.saved import SavedFrames
+from age_gender.captures.sender import not_saved
 from age_gender.live.player import Shown
 from age_gender.output.drawing import annotated
-from age_gender.output.tables import BOX, INTERVAL, TABLES
 
 CAPTURE, SAVE, YES, NO = ord(" "), ord("s"), ord("y"), ord("n")
 MESSAGE_SECONDS = 3.0  # that a message stays on the screen
-COLUMNS = [
-    *("key", "datetime", "frame_id", "frame_face_id", "predicted_ages", "predicted_genders"),
-    *("gender_probability", "identity", *BOX, "score", "source", "frame"),
-    *(*INTERVAL, "consent"),
-]
 
 
 class Kiosk:
@@ -50,7 +40,7 @@ class Kiosk:
         immediate=False,
     ):
         self._sender = sender
-        self._output_dir = output_dir
+        self._saved = SavedFrames(output_dir)
         self._save_faces = save_faces
         self._embeddings = embeddings
         self._ask = consent
@@ -60,7 +50,8 @@ class Kiosk:
         self._since = 0.0
         self._consent = None
         self._text, self._until = None, 0.0
-        self._pending = 0  # captures that are being stored
+        self._pending = 0  # captures and frames that are being stored
+        self._failed = 0
 
     @property
     def requested(self):
@@ -76,7 +67,7 @@ class Kiosk:
             if key == YES:
                 self.request(self._asking, now())
             else:
-                self._show("nothing is stored")
+                self.show("nothing is stored")
             self._asking = None
             return True
         if key not in (CAPTURE, SAVE):
@@ -107,47 +98,31 @@ class Kiosk:
             return False
         key, self._key = self._key, None
         if not analysis.faces:
-            self._show("no face to capture")
+            self.show("no face to capture")
             return False
-        frame_id = self._sender.outbox.frame_id()
-        records = make_records(analysis, frame_id, self._save_faces, self._consent)
-        if key == SAVE:
-            self._save(analysis, records)
-        else:
-            self._sender.submit(records, frame_id)
-            self._pending += 1
+        self._pending += 1
+        try:
+            self._keep(key, analysis)
+        except Exception as error:  # of whatever class: the next capture is made all the same
+            self._sender.outcomes.put(not_saved(f"frame {analysis.frame.number}", error))
         return True
 
-    def _save(self, analysis, records):
-        """Save the annotated frame, and add its records to the tables."""
+    def _keep(self, key, analysis):
+        """Let the sender store a capture, or save a frame."""
+        frame_id = self._sender.outbox.frame_id()
+        records = make_records(analysis, frame_id, self._save_faces, self._consent)
+        if key == CAPTURE:
+            return self._sender.submit(records, frame_id)
         picture = annotated(Shown(analysis.frame, analysis.faces, None, None))
-        path = self._output_dir / f"{records[0]['frame_id']}.jpg"
-        records = without_biometrics(records)
-        table, lines = (self._output_dir / name for name in TABLES)
-        try:
-            self._output_dir.mkdir(parents=True, exist_ok=True)
-            with atomic_write(path) as partial:
-                partial.write_bytes(cv2.imencode(".jpg", picture)[1])
-            text = io.StringIO(newline="")  # written at once, so that no row is incomplete
-            writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore")
-            if not table.exists() or not table.stat().st_size:
-                writer.writeheader()
-            writer.writerows(records)
-            with open(table, "a", newline="", encoding="utf-8") as file:
-                file.write(text.getvalue())
-            with open(lines, "a", encoding="utf-8") as file:
-                file.write(json_lines(records))
-        except OSError as error:
-            log(f"not saved: {self._output_dir}: {error.strerror}")
-            self._show(f"NOT SAVED: {error.strerror}")
-            return
-        self._show(f"saved: {path}")
+        self._sender.store(self._saved.folder, lambda: self._saved.add(picture, records))
 
     def message(self):
         """The text for the screen, or None."""
         while not self._sender.outcomes.empty():
-            self._show(self._sender.outcomes.get().text)
+            outcome = self._sender.outcomes.get()
+            self.show(outcome.text)
             self._pending -= 1
+            self._failed += not outcome.saved
         if self._asking is not None:
             stored = ["estimates"] + ["pictures"] * self._save_faces
             stored += ["embeddings"] * self._embeddings
@@ -156,5 +131,11 @@ class Kiosk:
             return "saving"
         return self._text if time.monotonic() < self._until else None
 
-    def _show(self, text):
+    def unsaved(self):
+        """How many captures and frames were not saved, or are not yet."""
+        self.message()
+        return self._failed + self._pending
+
+    def show(self, text):
+        """Show a message on the screen for a while."""
         self._text, self._until = text, time.monotonic() + MESSAGE_SECONDS

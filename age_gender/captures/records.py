@@ -74,6 +74,28 @@ def without_biometrics(records):
     ]
 
 
+def parse(content):
+    """The records of a capture's file.
+
+    Args:
+        content: bytes, which may be anything.
+
+    Raises `ValueError` where they are no records, with the reason.
+    """
+    records = []
+    for number, line in enumerate(content.splitlines(), 1):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"line {number} is not JSON") from error
+        if not isinstance(record, dict) or "key" not in record:
+            raise ValueError(f"line {number} is not a record with a key")
+        records.append(record)
+    if not records:
+        raise ValueError("it is empty")
+    return records
+
+
 def json_lines(records):
     """Records as lines of JSON."""
     return "".join(json.dumps(record) + "\n" for record in records)

@@ -1,19 +1,22 @@
 """Stores captures in the outbox and sends them to S3, in threads: the window never waits."""
 
 import collections
-import json
+import contextlib
 import queue
 import threading
-import time
 
-from age_gender.captures.bucket import Bucket, CaptureError, SendError
+from age_gender.captures.answers import SendError, one_line
+from age_gender.captures.bucket import Bucket
+from age_gender.captures.delivery import deliver
 from age_gender.captures.records import json_lines, without_biometrics
-from age_gender.command_line import UserError, log, plural
+from age_gender.command_line import log, plural
 
 FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0  # seconds before a failed capture is sent again
 
 Outcome = collections.namedtuple("Outcome", "saved text")
-Outcome.__doc__ = "Whether a capture is on disk, and what the screen says about it."
+Outcome.__doc__ = "Whether something is on disk, and what the screen says about it."
+
+_heard_or_not = contextlib.suppress(OSError, ValueError)  # what is stored is stored
 
 
 class Sender:
@@ -26,7 +29,7 @@ class Sender:
         dry_run: log where captures would be sent instead of sending them.
 
     Attributes:
-        outcomes: queue.SimpleQueue of `Outcome`, one for each capture.
+        outcomes: queue.SimpleQueue of `Outcome`, one for each capture or saved frame.
     """
 
     def __init__(self, outbox, s3, make_bucket=Bucket, dry_run=False):
@@ -46,7 +49,16 @@ class Sender:
 
     def submit(self, records, frame_id):
         """Store a capture soon; the result is put into `outcomes`."""
-        self._submitted.put((records, frame_id))
+        self.store(self.outbox.folder, lambda: self._capture(records, frame_id))
+
+    def store(self, folder, work):
+        """Store something soon; the result is put into `outcomes`.
+
+        Args:
+            folder: where, for the message if that fails.
+            work: function that stores it and returns what the screen says.
+        """
+        self._submitted.put((folder, work))
 
     def drain(self):
         """Wait until every submitted capture is stored."""
@@ -60,20 +72,23 @@ class Sender:
         self._storing.join(0.5)
 
     def _store(self):
-        while (capture := self._submitted.get()) is not None:
-            records, frame_id = capture
+        while (submitted := self._submitted.get()) is not None:
+            folder, work = submitted
             try:
-                path = self.outbox.add(frame_id, records)
-            except OSError as error:
-                log(f"not saved: {self.outbox.folder}: {error.strerror}")
-                self.outcomes.put(Outcome(False, f"NOT SAVED: {error.strerror}"))
-            else:
-                print(json_lines(without_biometrics(records)), end="", flush=True)
-                if self._dry_run and self._s3.bucket is not None:
-                    log(f"would be sent to {self._s3.address(path.name)}")
-                self.outcomes.put(Outcome(True, f"saved: {plural(len(records), 'face')}"))
-                self._new.set()
+                outcome = Outcome(True, work())
+            except Exception as error:  # of whatever class: the next one is stored all the same
+                outcome = not_saved(folder, error)
+            self.outcomes.put(outcome)
             self._submitted.task_done()
+
+    def _capture(self, records, frame_id):
+        path = self.outbox.add(frame_id, records)
+        self._new.set()
+        with _heard_or_not:
+            print(json_lines(without_biometrics(records)), end="", flush=True)
+            if self._dry_run and self._s3.bucket is not None:
+                log(f"would be sent to {self._s3.address(path.name)}")
+        return f"saved: {plural(len(records), 'face')}"
 
     def _send(self):
         bucket, pause = None, FIRST_PAUSE
@@ -81,32 +96,23 @@ class Sender:
             self._new.clear()
             try:
                 bucket = bucket or self._make_bucket(self._s3)
-                self._send_all(bucket)
+                queued = self.outbox.queued()
+                deliver(self.outbox, bucket, queued, self._accepted, self._closing.is_set)
             except Exception as error:  # whatever it is, sending goes on
                 expected = isinstance(error, SendError)
-                text = " ".join(str(error).split())
-                self._report(text if expected else f"{type(error).__name__}: {text}")
+                self._report(
+                    str(error) if expected else f"{type(error).__name__}: {one_line(error)}"
+                )
                 self._closing.wait(pause)
                 pause = min(2 * pause, LAST_PAUSE)
             else:
                 pause = FIRST_PAUSE
                 self._new.wait()
 
-    def _send_all(self, bucket):
-        """Send the queue; raise a `SendError` at once, but a `CaptureError` at the end."""
-        failed = None
-        for path in self.outbox.queued():
-            if self._closing.is_set():
-                return
-            try:
-                bucket.send(path)
-                if self._problem is not None:
-                    self._problem = None
-                    log("S3 accepts captures again")
-            except CaptureError as error:
-                failed = error
-        if failed is not None:
-            raise failed
+    def _accepted(self):
+        if self._problem is not None:
+            self._problem = None
+            log("S3 accepts captures again")
 
     def _report(self, problem):
         """Log once why nothing is sent."""
@@ -115,42 +121,9 @@ class Sender:
             log(f"{problem}; captures stay queued in {self.outbox.folder}")
 
 
-def flush(outbox, s3, progress, dry_run=False):
-    """Send the whole queue, without a camera.
-
-    Args:
-        outbox: `outbox.Outbox`.
-        s3: `settings.S3`.
-        progress: function of a list and its length that iterates over the list and shows progress.
-        dry_run: print what would be sent.
-
-    Returns:
-        How many captures were sent. Raises `UserError` if one could not be sent.
-    """
-    queued = outbox.queued()
-    if not queued:
-        return 0
-    if s3.bucket is None:
-        raise UserError(f"no bucket is set: S3_BUCKET=NAME sends the {outbox.status()}")
-    if dry_run:
-        for path in queued:
-            print(f"{s3.address(path.name)}  {path.stat().st_size} bytes")
-            records = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-            print(json_lines(without_biometrics(records)), end="")
-        return 0
-    try:
-        bucket = Bucket(s3)
-    except SendError as error:
-        raise UserError(str(error)) from error
-    sent = 0
-    for path in progress(queued, len(queued)):
-        for pause in (1, 2, None):
-            try:
-                bucket.send(path)
-                sent += 1
-                break
-            except SendError as error:
-                if pause is None:
-                    raise UserError(f"{error}; {sent} sent, {outbox.status()}") from error
-                time.sleep(pause)
-    return sent
+def not_saved(folder, error):
+    """The `Outcome` of something that could not be stored, which is logged too."""
+    reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {one_line(error)}"
+    with _heard_or_not:
+        log(f"not saved: {folder}: {reason}")
+    return Outcome(False, f"NOT SAVED: {reason}")

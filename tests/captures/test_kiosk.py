@@ -9,7 +9,7 @@ import pytest
 from age_gender.captures.kiosk import CAPTURE, NO, SAVE, YES, Kiosk
 from age_gender.captures.outbox import Outbox
 from age_gender.captures.records import now
-from age_gender.captures.sender import Outcome
+from age_gender.captures.sender import Outcome, not_saved
 from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame
@@ -27,6 +27,12 @@ class FakeSender:
 
     def submit(self, records, frame_id):
         self.taken.append(records)
+
+    def store(self, folder, work):
+        try:
+            self.outcomes.put(Outcome(True, work()))
+        except OSError as error:
+            self.outcomes.put(not_saved(folder, error))
 
 
 @pytest.fixture
@@ -112,6 +118,32 @@ def test_frame_that_cannot_be_saved_is_said(sender, tmp_path, capsys):
     kiosk.see(shown())
     assert kiosk.message().startswith("NOT SAVED: ")
     assert capsys.readouterr().err.startswith(f"not saved: {tmp_path}/file: ")
+
+
+def test_a_capture_that_cannot_be_made_is_said_and_counted(sender, tmp_path, monkeypatch, capsys):
+    kiosk = Kiosk(sender, tmp_path, save_faces=True)
+    with monkeypatch.context() as broken:
+        broken.setattr("age_gender.captures.kiosk.make_records", lambda *_: 1 / 0)
+        kiosk.press(CAPTURE)
+        assert kiosk.see(shown())
+    assert kiosk.message() == "NOT SAVED: ZeroDivisionError: division by zero"
+    assert capsys.readouterr().err == "not saved: frame 4: ZeroDivisionError: division by zero\n"
+    kiosk.press(CAPTURE)
+    assert kiosk.see(shown()) and len(sender.taken) == 1
+    assert kiosk.unsaved() == 2  # one is not stored yet
+    sender.outcomes.put(Outcome(True, "saved: 1 face"))
+    assert kiosk.unsaved() == 1
+
+
+def test_the_clock_may_be_set(sender, tmp_path, monkeypatch):
+    kiosk = Kiosk(sender, tmp_path)
+    kiosk.press(CAPTURE)
+    for jump in (24 * 3600, -3600):
+        now = time.time() + jump
+        monkeypatch.setattr("age_gender.captures.kiosk.time.time", lambda now=now: now)
+        assert not kiosk.see(shown(age=1.0)) and kiosk.requested
+        assert kiosk.see(shown())
+        kiosk.press(CAPTURE)
 
 
 def test_embeddings_are_needed_for_requested_frames_alone(sender, tmp_path):

@@ -3,9 +3,10 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from age_gender import frames
-from age_gender.captures.records import json_lines, make_records, without_biometrics
+from age_gender.captures.records import json_lines, make_records, parse, without_biometrics
 from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame
@@ -57,3 +58,22 @@ def test_pictures_embeddings_and_consent_are_there_only_when_asked_for():
     assert decode_picture(base64.b64decode(record["face_jpeg"])).shape == (50, 45, 3)
     printed = json.loads(json_lines(without_biometrics([record])))
     assert "face_jpeg" not in printed and "embedding" not in printed and printed["has_face"]
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    {
+        b"": "it is empty",
+        b'{"key": 1}\n{"key"': "line 2 is not JSON",
+        b"\0" * 100: "line 1 is not JSON",
+        b"\xff\xfe": "line 1 is not JSON",
+        b"[" * 100000: "line 1 is not JSON",
+        b"root:x:0:0:root:/root:/bin/bash": "line 1 is not JSON",
+        b'{"name": 1}': "line 1 is not a record with a key",
+        b"[1]": "line 1 is not a record with a key",
+    }.items(),
+)
+def test_what_is_no_capture_is_noticed(content, reason):
+    with pytest.raises(ValueError, match=f"^{reason}$"):
+        parse(content)
+    assert parse(b'{"key": 1}\n') == [{"key": 1}]

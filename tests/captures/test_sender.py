@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import sys
 import threading
 
 import pytest
@@ -8,9 +9,8 @@ import pytest
 from age_gender.captures import bucket, sender
 from age_gender.captures.outbox import Outbox
 from age_gender.captures.sender import Sender
-from age_gender.command_line import UserError
 from helpers import until
-from helpers.s3 import BUCKET, settings_for
+from helpers.s3 import Scripted, settings_for
 
 
 @pytest.fixture
@@ -97,23 +97,43 @@ def test_rejected_key_is_reported_once_in_plain_words(s3, proxy, outbox, fast, c
     assert s3.objects() == {}
 
 
-def test_flush_sends_all_and_says_why_not(s3, outbox, monkeypatch, capsys):
-    def flush(settings, **options):
-        return sender.flush(outbox, settings, lambda items, count: items, **options)
+class Unread:
+    """A stream whose reader has left, or whose disk is full."""
 
-    monkeypatch.setattr(sender.time, "sleep", lambda seconds: None)
-    assert flush(settings_for(bucket=None)) == 0
-    paths = [outbox.add(number, [{"key": number, "embedding": [1]}]) for number in range(3)]
-    with pytest.raises(UserError, match="no bucket is set: S3_BUCKET=NAME sends the 3 captures"):
-        flush(settings_for(bucket=None))
-    assert flush(settings_for(s3.endpoint), dry_run=True) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"s3://{BUCKET}/captures/{paths[0].name}  {paths[0].stat().st_size} bytes"
-    assert lines[1] == '{"key": 0}' and len(outbox.queued()) == 3 and s3.objects() == {}
-    with pytest.raises(UserError, match="cannot be reached .*; 0 sent, 3 captures queued in "):
-        flush(settings_for("http://127.0.0.1:9"))
-    assert flush(settings_for(s3.endpoint)) == 3
-    assert outbox.queued() == [] and len(s3.objects()) == 3
+    def __init__(self, error):
+        self.error = error
+
+    def write(self, text):
+        raise OSError(self.error, os.strerror(self.error))
+
+    flush = write
+
+
+@pytest.mark.parametrize("error", [errno.EPIPE, errno.ENOSPC])
+def test_captures_are_kept_and_sent_though_nobody_reads(outbox, fast, monkeypatch, error):
+    server = Scripted()
+    captures = Sender(outbox, settings_for(server.endpoint))
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, Unread(error))
+    for number in range(5):
+        captures.submit([{"key": number}], number)
+    captures.drain()
+    assert [captures.outcomes.get().text for _ in range(5)] == ["saved: 1 face"] * 5
+    until(lambda: len(server.seen) == 5 and not outbox.queued())
+    captures.close()
+    server.close()
+
+
+def test_whatever_fails_the_next_capture_is_stored(outbox, capsys):
+    captures = Sender(outbox, settings_for(bucket=None))
+    captures.submit([{"key": object()}], 1)
+    captures.submit([{"key": 2}], 2)
+    captures.drain()
+    captures.close()
+    first, second = captures.outcomes.get(), captures.outcomes.get()
+    assert not first.saved and first.text.startswith("NOT SAVED: TypeError: Object of type object")
+    assert second == (True, "saved: 1 face") and len(outbox.queued()) == 1
+    assert capsys.readouterr().err.startswith(f"not saved: {outbox.folder}: TypeError: ")
 
 
 def test_without_a_bucket_captures_stay(outbox, capsys):

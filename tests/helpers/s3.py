@@ -1,6 +1,7 @@
 """A real S3 server on a loopback port, and a proxy before it that fails as it is told to."""
 
 import contextlib
+import hashlib
 import http.client
 import http.server
 import json
@@ -119,6 +120,69 @@ class Server:
     def clear(self):
         for key in self.objects():
             self.client.delete_object(Bucket=BUCKET, Key=key)
+
+
+class _Scripted(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_PUT(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer("PUT", body)
+
+    def do_GET(self):
+        self._answer("GET", b"")
+
+    def do_HEAD(self):
+        self._answer("HEAD", b"")
+
+    def _answer(self, method, body):
+        self.owner.seen.append((method, self.path, body, dict(self.headers)))
+        self.wfile.write(self.owner.answer(method, self.path, body))
+        self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+def answer(status, body=b"", **headers):
+    """The bytes of an answer; ``_`` in the names of headers stands for ``-``."""
+    lines = [f"HTTP/1.1 {status} Of tests", f"Content-Length: {len(body)}", "Connection: close"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def error(status, code, message="", **headers):
+    """The bytes of an error of S3."""
+    text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return answer(status, text.encode(), Content_Type="application/xml", **headers)
+
+
+def accepted(_method, _path, body):
+    """What S3 answers to a PUT."""
+    return answer(200, ETag=f'"{hashlib.md5(body).hexdigest()}"')
+
+
+class Scripted:
+    """A server that answers as it is told to.
+
+    Attributes:
+        answer: function of the method, the path and the body of a request that returns bytes.
+        seen: these of each request, and its headers.
+    """
+
+    def __init__(self, answer=accepted):
+        self.answer = answer
+        self.seen = []
+        handler = type("Handler", (_Scripted,), {"owner": self})
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # who hung up is of no interest
+        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
 
 
 class _Proxy(http.server.BaseHTTPRequestHandler):
