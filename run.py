@@ -11,11 +11,13 @@ say where captures are sent: see settings.py. Without a bucket they stay on this
 from age_gender.start import run
 
 import contextlib
+import sys
 from pathlib import Path
 
 import settings
 from age_gender.command_line import Parser, log, number_between, plural, progress
 from age_gender.live import options
+from age_gender.system import READER_HAS_LEFT
 
 # Imports that are slow are in the functions, so that --help and a mistyped option answer at once.
 
@@ -67,7 +69,7 @@ def get_args(argv=None):
     return args
 
 
-def at_window(args, frames, kiosk, retention):
+def at_window(args, frames, kiosk, retention, notices):
     """Show frames and act on keys until the user quits."""
     from age_gender.live.window import NO_KEY, PICTURE_SIZE, Window
     from age_gender.output.drawing import annotated
@@ -77,6 +79,8 @@ def at_window(args, frames, kiosk, retention):
         for shown in frames:
             while True:
                 kiosk.see(shown)
+                for notice in notices():
+                    kiosk.show(notice)
                 message = kiosk.message()
                 picture = annotated(shown, PICTURE_SIZE if pictures else None, message)
                 key = window.show(picture, wait_for_key=pictures and message is None)
@@ -88,7 +92,7 @@ def at_window(args, frames, kiosk, retention):
             retention.apply()
 
 
-def headless(args, frames, kiosk, retention):
+def headless(args, frames, kiosk, retention, notices):
     """Capture every picture, or each ``--every`` seconds a frame with a face."""
     from age_gender.captures.kiosk import SAVE
 
@@ -96,6 +100,8 @@ def headless(args, frames, kiosk, retention):
     due = -float("inf")
     for shown in frames:
         retention.apply()
+        notices()
+        kiosk.message()
         if shown.analysis is None or not shown.analysis.faces:
             continue
         if args.image_dir is None and shown.analysis.frame.time < due:
@@ -106,11 +112,38 @@ def headless(args, frames, kiosk, retention):
         if args.output_dir:
             kiosk.request(SAVE)
             kiosk.see(shown)
-        kiosk.message()
 
 
-def watch(args, s3, outbox, retention):
-    """Analyse and capture faces until the input ends or the user quits."""
+class Notices:
+    """What is wrong with stdout or stderr, said once on the other, and in the window.
+
+    Args:
+        streams: `streams.Stream` of each.
+    """
+
+    def __init__(self, streams):
+        self._streams = dict(zip(("stdout", "stderr"), streams))
+        self._said = set()
+
+    def __call__(self):
+        """The new ones, which are logged too."""
+        found = []
+        for name, stream in self._streams.items():
+            problem = stream.problem()
+            if problem is not None and name not in self._said:
+                self._said.add(name)
+                found.append(f"{name}: {problem}: captures are kept and sent all the same")
+                log(found[-1])
+        return found
+
+
+def watch(args, s3, outbox, retention, notices):
+    """Analyse and capture faces until the input ends or the user quits.
+
+    Returns:
+        How many captures and frames could not be saved.
+    """
+    from age_gender.captures.bucket import warn_of_open_network
     from age_gender.captures.kiosk import Kiosk
     from age_gender.captures.sender import Sender
     from age_gender.live.analyst import Analyst
@@ -121,45 +154,77 @@ def watch(args, s3, outbox, retention):
     pictures = session.source is None
     if not args.headless:
         require_display("--headless captures without one")
-    outbox.clean()
-    if s3.bucket is None:
-        log(f"no bucket is set: captures stay in {outbox.folder} (S3_BUCKET=NAME sends them)")
-    sender = Sender(outbox, s3, dry_run=args.dry_run)
-    kiosk = Kiosk(
-        sender,
-        args.output_dir or Path("saved"),
-        args.save_faces,
-        args.embeddings,
-        args.consent,
-        immediate=args.headless or pictures,
-    )
-    try:
-        with Analyst(session.recipe, track=not pictures) as analyst:
-            if pictures:
-                analyst.wait()
-            frames = session.frames(analyst, args.headless, kiosk.needs_embeddings)
-            with contextlib.closing(iter(frames)) as frames:
-                (headless if args.headless else at_window)(args, frames, kiosk, retention)
-        if args.headless:
-            sender.drain()
-    finally:
-        sender.close()
-        log(outbox.status())
+    if args.save_faces or args.embeddings:
+        warn_of_open_network(s3)
+    with outbox.shared():
+        outbox.clean()
+        if s3.bucket is None:
+            log(f"no bucket is set: captures stay in {outbox.folder} (S3_BUCKET=NAME sends them)")
+        sender = Sender(outbox, s3, dry_run=args.dry_run)
+        kiosk = Kiosk(
+            sender,
+            args.output_dir or Path("saved"),
+            args.save_faces,
+            args.embeddings,
+            args.consent,
+            immediate=args.headless or pictures,
+        )
+        try:
+            with Analyst(session.recipe, track=not pictures) as analyst:
+                if pictures:
+                    analyst.wait()
+                frames = session.frames(analyst, args.headless, kiosk.needs_embeddings)
+                with contextlib.closing(iter(frames)) as frames:
+                    act = headless if args.headless else at_window
+                    act(args, frames, kiosk, retention, notices)
+            if args.headless:
+                sender.drain()
+        finally:
+            sender.close()
+            unsaved = kiosk.unsaved()
+            if unsaved:
+                log(f"{plural(unsaved, 'capture')} NOT SAVED")
+            log(outbox.status())
+    return unsaved
+
+
+def exit_code(unsaved, stdout):
+    """The exit code of a run that has come to its end.
+
+    Args:
+        unsaved: how many captures and frames were not saved.
+        stdout: its `streams.Stream`, closed.
+    """
+    if unsaved:
+        return 1
+    if stdout.left:
+        return READER_HAS_LEFT
+    if stdout.lost:
+        log(f"stdout: {stdout.problem() or 'its reader was too slow'}: not everything was printed")
+        return 1
+    return None
 
 
 def main(argv=None):
     args = get_args(argv)
+    from age_gender.captures.delivery import flush
     from age_gender.captures.outbox import Outbox, Retention
-    from age_gender.captures.sender import flush
+    from age_gender.streams import relayed
 
     s3 = settings.s3()
     outbox = Outbox(settings.outbox())
     retention = Retention(outbox, args.retention_days)
     if not args.flush:
-        return watch(args, s3, outbox, retention)
-    retention.apply()
-    sent = flush(outbox, s3, lambda items, n: progress(items, n, "captures"), args.dry_run)
-    log(f"{plural(sent, 'capture')} sent, {outbox.status()}")
+        with relayed() as streams:
+            unsaved = watch(args, s3, outbox, retention, Notices(streams))
+        return exit_code(unsaved, streams[0])
+    # What --dry_run prints waits for its reader, and a progress bar needs its terminal.
+    talk = contextlib.nullcontext() if args.dry_run or sys.stderr.isatty() else relayed()
+    with talk:
+        retention.apply()
+        done = flush(outbox, s3, lambda items, n: progress(items, n, "captures"), args.dry_run)
+        log(f"{plural(done.sent, 'capture')} sent, {outbox.status()}")
+    return 1 if done.refused else 0
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ def prepare_streams():
             opened = os.open(os.devnull, os.O_RDWR)
             if opened != number:
                 os.dup2(opened, number)
+            os.set_inheritable(number, True)  # libraries of a child process want one too
             stream = open(number, "r" if name == "stdin" else "w", encoding="utf-8")  # noqa: SIM115
             setattr(sys, name, stream)
         if name != "stdin" and hasattr(stream, "reconfigure"):

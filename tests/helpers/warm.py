@@ -134,6 +134,9 @@ def _become(request, files):
     for place, file in enumerate(files, 1):
         os.dup2(file, place)
         os.close(file)
+    # A pipe is not like the file that the parent's streams may be.
+    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, closefd=False)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(request["cwd"])
     os.environ.clear()
