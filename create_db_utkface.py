@@ -8,7 +8,7 @@ from age_gender.start import run
 
 from pathlib import Path
 
-from age_gender.command_line import Parser, log, number_between, option
+from age_gender.command_line import Parser, number_between, option
 from age_gender.data.options import add_options, refuse_existing
 
 
@@ -73,14 +73,16 @@ class OnlyFace:
 def main(argv=None):
     args = get_args(argv)
     refuse_existing(args.output, args.overwrite)
+    from age_gender.crops import warn_of_whole_photographs
     from age_gender.data import builder, report
     from age_gender.data.utkface import read
 
     with option("--input"):
         pictures = read(args.input)
     raw = args.align or args.margin is not None
-    if not raw and not any(name.endswith(".chip.jpg") for name in pictures.names):
-        log("warning: these do not look like chips: raw pictures need --align or --margin")
+    if not raw:
+        remedy = "raw pictures need --align or --margin"
+        warn_of_whole_photographs(pictures.folder, pictures.names, remedy)
     crop = "aligned" if args.margin is None else "margin"
     settings = {"img_size": args.img_size, "db": "utk", "min_score": -1}
     settings |= {"crop": crop, "margin": args.margin, "resize": args.resize}

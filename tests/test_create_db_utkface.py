@@ -112,8 +112,10 @@ def test_margin_beyond_the_picture_repeats_its_border(raw, tmp_path):
 
 def test_raw_pictures_taken_for_chips_are_warned_of(raw, tmp_path, capsys):
     create_db_utkface.main(["-i", str(raw), "-o", str(tmp_path / "a.mat")])
-    assert capsys.readouterr().err.splitlines()[0] == (
-        "warning: these do not look like chips: raw pictures need --align or --margin"
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "warning: of 4 pictures that were tried, those look like whole photographs, not like faces "
+        "that are cut out: 3 (part1/47_1_0_1.jpg, part1/48_1_0_2.jpg, part2/49_1_0_3.jpg): raw "
+        "pictures need --align or --margin"
     )
 
 

@@ -8,6 +8,7 @@ import functools
 
 from age_gender import faces
 from age_gender.command_line import UserError, log, some
+from age_gender.crops import warn_of_whole_photographs
 from age_gender.data import builder, stamps
 from age_gender.data.database import FaceDatabase
 
@@ -47,6 +48,11 @@ def database(path, pictures, dataset, size, resize):
                 f"{path} exists and is not the database of {pictures.folder}{why}: move it away"
             )
     log(f"making {path} of {pictures.folder}{why}")
+    warn_of_whole_photographs(
+        pictures.folder,
+        pictures.names,
+        "give faces that are cut out (create_db_utkface.py --align does so for UTKFace)",
+    )
     beside.unlink(missing_ok=True)
     cut = functools.partial(faces.whole, size=size, resize=resize)
     builder.build(path, pictures, cut, settings | {"min_score": -1})
