@@ -15,7 +15,7 @@ from keras import ops
 from age_gender import weights
 from age_gender.command_line import UserError, log, progress
 from age_gender.data.labelled import cut_of
-from age_gender.files import atomic_write
+from age_gender.files import atomic_write, locked
 from wide_resnet import AGE_CLASSES, GENDER_CLASSES
 
 CHUNK = 8  # batches in one call of the teachers
@@ -170,9 +170,11 @@ def cached(path, teachers, faces, rows, way, batch_size, group):
     if not os.access(path.parent, os.W_OK):  # known before the long part
         raise UserError(f"{path.parent} is not a folder that can be written to: name another")
     log(f"computing the teachers' answers for {len(rows)} pictures, once, into {path}")
-    heads = _compute(teachers, faces, rows, way, batch_size)
-    with atomic_write(path) as partial, open(partial, "wb") as file:
-        np.savez(file, gender=heads[0], age=heads[1], **made_of)
+    lock = path.with_name(f"{path.name}.lock")
+    with locked(lock, f"{path} is being made by another process: wait", temporary=True):
+        heads = _compute(teachers, faces, rows, way, batch_size)
+        with atomic_write(path) as partial, open(partial, "wb") as file:
+            np.savez(file, gender=heads[0], age=heads[1], **made_of)
     return heads
 
 
