@@ -11,6 +11,7 @@ NEEDLESS = {  # of what Keras and its backend import
     "tensorflow": {"jax", "matplotlib"},
     "jax": {"tensorflow", "matplotlib"},
 }
+XLA_FLAGS = {"XLA_FLAGS", "TF_XLA_FLAGS"}
 
 
 @contextlib.contextmanager
@@ -48,20 +49,31 @@ def _keras_of_our_own():
 def quiet_start():
     """Import TensorFlow or Keras in the block: its talk stays off the terminal, and it is quicker.
 
-    The talk is written by C++ code before any log level is read, so stderr itself is turned
-    aside. Where an error leaves the block, what was written is printed after all. What they
-    import only because it is there (`NEEDLESS`) is hidden meanwhile: it takes a quarter of the
-    time.
+    What they import only because it is there (`NEEDLESS`) is hidden meanwhile: it takes a quarter
+    of the time.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _quiet(), _keras_of_our_own() as backend, _hidden(NEEDLESS[backend] - sys.modules.keys()):
+        with interrupts.at_once():
+            yield
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Turn stderr aside in the block; where an error leaves it, what was written is printed.
+
+    TensorFlow's talk is written by C++ code before any log level is read. With flags for XLA all
+    of it is shown: a wrong flag ends the process at once.
+    """
+    if os.environ.keys() & XLA_FLAGS:
+        yield
+        return
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            with _keras_of_our_own() as backend, _hidden(NEEDLESS[backend] - sys.modules.keys()):
-                with interrupts.at_once():
-                    yield
+            yield
         except Exception:
             aside.seek(0)
             os.write(kept, aside.read())

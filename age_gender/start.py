@@ -37,10 +37,18 @@ def prepare_streams():
             stream.reconfigure(errors="backslashreplace")
 
 
+def trust_own_modules():
+    """Let ``python -m`` find modules of this program before those of the current folder."""
+    started_by_m = sys.modules["__main__"].__spec__ is not None
+    if started_by_m and not sys.flags.safe_path:  # the current folder is the first then
+        sys.path.append(sys.path.pop(0))
+
+
 _entry_point = None  # the name of the command where pip made one
 if _is_imported_by_program():
     prepare_streams()
     interrupts.begin(program().removesuffix(".exe"))
+    trust_own_modules()
 
 # What follows is imported when signals are taken care of.
 import contextlib  # noqa: E402

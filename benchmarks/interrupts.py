@@ -146,6 +146,7 @@ def interrupt(process, delay, number, times):
 
 def main(argv=None):
     args = get_args(argv)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else deaf in the background
     rng = random.Random(args.seed)
     print("| command | runs | ends within, s (median, most) | 130, one line | done | other |")
     print("|---|---|---|---|---|---|")

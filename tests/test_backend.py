@@ -1,4 +1,5 @@
 import importlib
+import os
 import sys
 
 import pytest
@@ -18,3 +19,21 @@ def test_what_tensorflow_imports_needlessly_is_hidden_while_it_starts(monkeypatc
     assert seen == {"jax", "matplotlib"} - {backend}
     assert not sys.modules.keys() & set(names)
     sys.modules.update({name: module for name, module in before.items() if module})
+
+
+@pytest.mark.parametrize("flags", [{}, {"XLA_FLAGS": "--a"}, {"TF_XLA_FLAGS": "--a"}])
+def test_talk_is_hidden_but_with_flags_whose_mistakes_end_the_process(monkeypatch, capfd, flags):
+    for name in ("XLA_FLAGS", "TF_XLA_FLAGS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in flags.items():
+        monkeypatch.setenv(name, value)
+    with quiet_start():
+        os.write(2, b"talk")
+    assert capfd.readouterr().err == ("talk" if flags else "")
+
+
+def test_talk_before_an_error_is_shown(capfd):
+    with pytest.raises(ImportError), quiet_start():
+        os.write(2, b"talk")
+        raise ImportError
+    assert capfd.readouterr().err == "talk"

@@ -168,3 +168,15 @@ def test_commit_of_a_repository_around_an_installation_is_not_taken(monkeypatch)
     monkeypatch.setattr(installation, "CHECKOUT", None)
     assert installation.version() == __version__
     assert installation.folder() == Path.cwd()
+
+
+def test_module_of_the_current_folder_is_not_taken_for_one_of_the_program(site, tmp_path):
+    (tmp_path / "settings.py").write_text("raise SystemExit('not ours')")
+    done = subprocess.run(
+        [sys.executable, "-m", "age_gender.run", "--every", "9"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == "run.py: error: --every needs --headless: in the window Space captures\n"
