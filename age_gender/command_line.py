@@ -29,7 +29,7 @@ class HelpFormatter(argparse.HelpFormatter):
     """Adds the default to a help text, unless there is none or the text names it."""
 
     def _get_help_string(self, action):
-        empty = action.default is False or action.default in (None, (), argparse.SUPPRESS)
+        empty = action.default is False or action.default in (None, (), [], argparse.SUPPRESS)
         if empty or "default" in action.help:
             return action.help
         return f"{action.help} (default: %(default)s)"
