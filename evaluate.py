@@ -109,12 +109,9 @@ def main(argv=None):
     descriptions = check(args, paths)
     # Windows removes no open file, and the database in it stays open until the end.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
-        try:
-            with option("--input"):
-                database = open_pictures(args.input, descriptions, Path(temporary), args.age_label)
-            evaluate(args, paths, descriptions, database)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt from None  # what it says of resuming is true of what is kept
+        with option("--input"):
+            database = open_pictures(args.input, descriptions, Path(temporary), args.age_label)
+        evaluate(args, paths, descriptions, database)
         if args.output_dir:
             for table in Path(temporary).glob("*.csv"):
                 with atomic_write(args.output_dir / table.name) as partial:

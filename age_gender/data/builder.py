@@ -57,7 +57,7 @@ class Built:
     skipped: dict  # row of each other picture: the reason
 
 
-def build(output, pictures, cut, settings, drop_conflicts=False):
+def build(output, pictures, cut, settings, drop_conflicts=False, resumable=True):
     """Make a face database, and the tables that `report.write_tables` puts beside it.
 
     Args:
@@ -67,6 +67,7 @@ def build(output, pictures, cut, settings, drop_conflicts=False):
             3) uint8 BGR, or raises `UnusablePicture`; it is sent to other processes.
         settings: arguments of `database.create`, as a dict.
         drop_conflicts: leave out duplicate pictures whose ages or genders differ.
+        resumable: the folder is there for the next run, as the line after Ctrl-C says.
 
     Returns:
         `Built`.
@@ -78,7 +79,8 @@ def build(output, pictures, cut, settings, drop_conflicts=False):
     folder = output.with_name(f"{output.name}.part")
     folder.mkdir(exist_ok=True)
     lock = folder / "lock"
-    resumes = interrupts.explained(lambda: "stopped: the same command resumes")
+    line = "stopped: the same command resumes" if resumable else "stopped"
+    resumes = interrupts.explained(lambda: line)
     busy = f"{output} is being made by another process: wait"
     with locked(lock, busy, temporary=True), resumes:
         try:

@@ -13,7 +13,7 @@ from age_gender.data import builder, stamps
 from age_gender.data.database import FaceDatabase
 
 
-def database(path, pictures, dataset, size, resize):
+def database(path, pictures, dataset, size, resize, resumable=True):
     """The database of pictures that are cut already; made unless there is one of just these.
 
     Args:
@@ -22,6 +22,7 @@ def database(path, pictures, dataset, size, resize):
         dataset: their `Dataset`.
         size: of the faces in pixels.
         resize: OpenCV's filter, "linear" or "area".
+        resumable: the place is there for the next run, which can resume.
 
     Returns:
         `FaceDatabase`.
@@ -55,7 +56,7 @@ def database(path, pictures, dataset, size, resize):
     )
     beside.unlink(missing_ok=True)
     cut = functools.partial(faces.whole, size=size, resize=resize)
-    builder.build(path, pictures, cut, settings | {"min_score": -1})
+    builder.build(path, pictures, cut, settings | {"min_score": -1}, resumable=resumable)
     stamps.write(beside, found)  # those of before, so that what changed meanwhile is noticed
     _say_skipped(path)
     return FaceDatabase(path)

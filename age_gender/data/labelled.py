@@ -176,12 +176,14 @@ def read_folder(folder, age_label="apparent", ignored=()):
     return dataset.read(folder, age_label, ignored), dataset
 
 
-def database_of(folder, made_in, size, resize="linear", age_label="apparent", ignored=()):
+def database_of(
+    folder, made_in, size, resize="linear", age_label="apparent", ignored=(), resumable=True
+):
     """The database of a folder of pictures, as `cache.database` makes and keeps it.
 
     Args:
         folder, age_label, ignored: as in `read_folder`.
-        made_in: the folder for it.
+        made_in: the folder for it; ``resumable``: it is there for the next run.
         size: of the faces in pixels.
         resize: OpenCV's filter, "linear" or "area".
 
@@ -190,4 +192,4 @@ def database_of(folder, made_in, size, resize="linear", age_label="apparent", ig
     """
     pictures, dataset = read_folder(folder, age_label, ignored)
     path = made_in / f"{folder.resolve().name}_{size}.mat"
-    return cache.database(path, pictures, dataset, size, resize)
+    return cache.database(path, pictures, dataset, size, resize, resumable)

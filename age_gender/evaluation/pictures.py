@@ -37,14 +37,15 @@ def open_pictures(path, descriptions, made_in, age_label):
         path: the database or the folder.
         descriptions: list of `weights.Description` of the weights, which take faces of one size;
             one that takes otherwise cut faces is warned of.
-        made_in: folder for the database that is made of a folder.
+        made_in: folder for the database that is made of a folder; not kept.
         age_label: "apparent" or "real", of APPA-REAL.
 
     Raises `UserError` if the weights cannot take the faces.
     """
     size = descriptions[0].image_size
     if path.is_dir():
-        database = database_of(path, made_in, size, descriptions[0].resize, age_label)
+        resize = descriptions[0].resize
+        database = database_of(path, made_in, size, resize, age_label, resumable=False)
     else:
         database = FaceDatabase(path)
     if database.img_size != size:

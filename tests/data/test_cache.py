@@ -152,8 +152,8 @@ def test_run_that_was_ended_before_the_stamps_were_written_is_no_harm(chips, cap
 def test_picture_that_changes_while_the_database_is_made_is_noticed(chips, monkeypatch):
     build = builder.build
 
-    def build_and_change(*arguments):
-        built = build(*arguments)
+    def build_and_change(*arguments, **options):
+        built = build(*arguments, **options)
         replaced(chips)
         return built
 
