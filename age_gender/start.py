@@ -30,7 +30,6 @@ def prepare_streams():
             opened = os.open(os.devnull, os.O_RDWR)
             if opened != number:
                 os.dup2(opened, number)
-            os.set_inheritable(number, True)  # libraries of a child process want one too
             stream = open(number, "r" if name == "stdin" else "w", encoding="utf-8")  # noqa: SIM115
             setattr(sys, name, stream)
         if name != "stdin" and hasattr(stream, "reconfigure"):
@@ -87,6 +86,9 @@ def run(main, keep_memory=False):
     if keep_memory:
         system.keep_memory()
     prepare_streams()
+    for number, stream in enumerate((sys.__stdin__, sys.__stdout__, sys.__stderr__)):
+        if stream is None:  # it was closed: libraries of a child process want one too
+            os.set_inheritable(number, True)
     _forget_strict_warnings()
     interrupts.begin(program())
     try:

@@ -5,6 +5,7 @@ import os
 import re
 
 LONGEST = 300  # characters of what others say that are shown
+SHORTEST_SECRET = 5  # characters; shorter ones would be found in other words
 KEY_SETTINGS = "AWS_SERVER_PUBLIC_KEY and AWS_SERVER_SECRET_KEY"
 BAD_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthFailure")
 OLD_KEY = ("ExpiredToken", "TokenRefreshRequired")
@@ -51,7 +52,8 @@ def one_line(text, secrets=()):
     text = " ".join(str(text).split())
     known = [value for name, value in os.environ.items() if re.match(r"AWS_.*(KEY|TOKEN)", name)]
     for secret in filter(None, [*secrets, *known]):
-        text = text.replace(secret, "***")
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, "***")
     text = re.sub(r"(?<=//)[^/\s]*@", "", text)
     text = "".join(each if each.isprintable() else "?" for each in text)
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."

@@ -1,15 +1,18 @@
 """The S3 bucket that captures are sent to."""
 
 import base64
+import contextlib
 import functools
 import hashlib
 import os
+import time
 
 from age_gender.captures.answers import explained, set_up_failed, unconfirmed
 from age_gender.command_line import log
 
 CONTENT_TYPE = "application/x-ndjson"
 TIMEOUT = 10  # seconds that S3 has to answer
+LONGEST_BODY, CHUNK = 2**20, 2**16  # bytes of an answer that are read
 
 
 class Bucket:
@@ -53,6 +56,7 @@ class Bucket:
         # Asked first because of the asterisk: boto3 makes 500 of a 200 with a body that is no XML.
         client.meta.events.register("*.s3.PutObject", self._note)
         client.meta.events.register("before-send.s3.HeadBucket", _elsewhere)
+        _limit_answers(client._endpoint.http_session)
         return client
 
     def _note(self, event_name, response_dict=None, **_):
@@ -109,6 +113,38 @@ class Bucket:
 def _elsewhere(**_):
     """End what boto3 does about a redirection without a region: it would ask on and on for one."""
     raise ConnectionError("a redirection")
+
+
+def _limit_answers(session):
+    """Let boto3 read no answer without end; what it asks for as a stream is limited by the reader.
+
+    Args:
+        session: its `URLLib3Session`, which is changed.
+    """
+    send = session.send
+
+    def limited(request):
+        if request.stream_output:
+            return send(request)
+        request.stream_output = True
+        response = send(request)
+        response._content = _beginning(response.raw)
+        return response
+
+    session.send = limited
+
+
+def _beginning(raw):
+    """What arrives of an answer's body before the time, the room or the connection ends."""
+    body, deadline = b"", time.monotonic() + TIMEOUT
+    with contextlib.suppress(Exception):  # of whatever class: the headers have come
+        while len(body) < LONGEST_BODY and time.monotonic() < deadline:
+            data = raw.read1(CHUNK)
+            if not data:
+                return body
+            body += data
+    raw.close()
+    return body
 
 
 def _md5(content):

@@ -1,8 +1,10 @@
 import base64
 import hashlib
+import itertools
 
 import pytest
 
+from age_gender.captures import bucket as module
 from age_gender.captures.answers import CaptureError, RefusedError, SendError
 from age_gender.captures.bucket import Bucket, warn_of_open_network
 from helpers.s3 import BUCKET, Scripted, accepted, answer, error, settings_for
@@ -11,11 +13,22 @@ NAME, CONTENT = "1700000000000-0123abcd.jsonl", b'{"key": 170000000000001}\n'
 PAGE = b"<html><head><title>Hotel</title></head><body>log in <br> here</body></html>"
 
 
-@pytest.fixture
-def scripted():
+@pytest.fixture(scope="module")
+def server():
     server = Scripted()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="module")
+def bucket(server):
+    return Bucket(settings_for(server.endpoint))
+
+
+@pytest.fixture
+def scripted(server):
+    server.seen.clear()
+    return server
 
 
 def test_object_is_private_encrypted_and_typed(s3, proxy):
@@ -34,10 +47,9 @@ def test_object_is_private_encrypted_and_typed(s3, proxy):
     assert NAME in s3.objects()
 
 
-def test_digest_of_what_was_sent_is_the_proof(scripted):
+def test_digest_of_what_was_sent_is_the_proof(scripted, bucket):
     md5 = hashlib.md5(CONTENT).hexdigest()
     sha256 = base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()
-    bucket = Bucket(settings_for(scripted.endpoint))
     for proof in ({"ETag": f'"{md5}"'}, {"etag": md5.upper()}, {"ETag": f'W/"{md5}"'}):
         scripted.answer = lambda *_, proof=proof: answer(200, **proof)
         bucket.send(NAME, CONTENT)
@@ -49,12 +61,11 @@ def test_digest_of_what_was_sent_is_the_proof(scripted):
     assert {method for method, *_ in scripted.seen} == {"PUT"}
 
 
-def test_what_s3_gives_back_is_proof_too(scripted):
+def test_what_s3_gives_back_is_proof_too(scripted, bucket):
     stored = CONTENT
     scripted.answer = lambda method, *_: (
         answer(200, ETag='"of KMS"') if method == "PUT" else answer(200, stored)
     )
-    bucket = Bucket(settings_for(scripted.endpoint))
     bucket.send(NAME, CONTENT)
     stored = CONTENT + b"more"
     with pytest.raises(CaptureError, match="the ETag is of something else"):
@@ -73,11 +84,11 @@ UNCONFIRMED = {
 
 
 @pytest.mark.parametrize("what", UNCONFIRMED)
-def test_an_answer_without_proof_is_no_confirmation(scripted, what):
+def test_an_answer_without_proof_is_no_confirmation(scripted, bucket, what):
     given, said = UNCONFIRMED[what]
     scripted.answer = lambda *_: given
     with pytest.raises(SendError) as caught:
-        Bucket(settings_for(scripted.endpoint)).send(NAME, CONTENT)
+        bucket.send(NAME, CONTENT)
     text = str(caught.value)
     assert not isinstance(caught.value, CaptureError) and said in text and text.isprintable()
     assert text.endswith(
@@ -87,11 +98,20 @@ def test_an_answer_without_proof_is_no_confirmation(scripted, what):
     assert len(scripted.seen) == 1
 
 
+@pytest.mark.parametrize("status", [200, 403, 500])
+def test_an_answer_without_end_is_left(scripted, bucket, status, monkeypatch):
+    monkeypatch.setattr(module, "LONGEST_BODY", 10**5)
+    beginning = f"HTTP/1.1 {status} Of tests\r\nContent-Type: text/html\r\n\r\n".encode()
+    scripted.answer = lambda *_: itertools.chain([beginning], itertools.repeat(b"<p>" * 10000))
+    with pytest.raises(SendError, match=str(status)):
+        bucket.send(NAME, CONTENT)
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirection_is_no_confirmation(scripted, status):
+def test_a_redirection_is_no_confirmation(scripted, bucket, status):
     scripted.answer = lambda *_: answer(status, PAGE, Location="http://me:word@hotel.test/login")
     with pytest.raises(SendError) as caught:
-        Bucket(settings_for(scripted.endpoint)).send(NAME, CONTENT)
+        bucket.send(NAME, CONTENT)
     assert "word" not in str(caught.value) and len(scripted.seen) == 1
     assert status == 303 or f" to http://hotel.test/login ({status}): " in str(caught.value)
 
@@ -115,20 +135,20 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("status, code", ERRORS)
-def test_what_the_server_says_is_passed_on(scripted, status, code):
+def test_what_the_server_says_is_passed_on(scripted, bucket, status, code):
     kind, said = ERRORS[status, code]
     scripted.answer = lambda *_: error(status, code, "the message", x_amz_bucket_region="eu-1")
     with pytest.raises(SendError) as caught:
-        Bucket(settings_for(scripted.endpoint)).send(NAME, CONTENT)
+        bucket.send(NAME, CONTENT)
     assert type(caught.value) is kind and said in str(caught.value)
     assert kind is not RefusedError or caught.value.final == (code != "InvalidRequest")
 
 
-def test_a_header_that_is_not_implemented_names_the_remedy(scripted):
+def test_a_header_that_is_not_implemented_names_the_remedy(scripted, bucket):
     said = "Header x-amz-server-side-encryption with value AES256 not implemented"
     scripted.answer = lambda *_: error(501, "NotImplemented", said)
     with pytest.raises(SendError) as caught:
-        Bucket(settings_for(scripted.endpoint)).send(NAME, CONTENT)
+        bucket.send(NAME, CONTENT)
     assert str(caught.value).endswith(
         f"{said}: S3_ENCRYPTION=none lets the server decide about encryption"
     )
@@ -147,10 +167,10 @@ def test_no_answer_shows_a_secret(scripted, monkeypatch):
 @pytest.mark.parametrize(
     "given", [b"", b"\0\xff\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"]
 )
-def test_no_answer_at_all_is_one_line(scripted, given):
+def test_no_answer_at_all_is_one_line(scripted, bucket, given):
     scripted.answer = lambda *_: given
     with pytest.raises(SendError, match=f"^{scripted.endpoint} cannot be reached .Connection"):
-        Bucket(settings_for(scripted.endpoint)).send(NAME, CONTENT)
+        bucket.send(NAME, CONTENT)
 
 
 SET_UP = {

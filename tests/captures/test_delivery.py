@@ -43,19 +43,19 @@ def refusing(name, given):
     return lambda *asked: given if name in asked[1] else accepted(*asked)
 
 
-def test_flush_sends_all_and_says_why_not(s3, outbox, flush, capsys):
+def test_flush_sends_all_and_says_why_not(outbox, flush, scripted, capsys):
     assert flush(settings_for(bucket=None)) == (0, 0)
     paths = [outbox.add(number, [{"key": number, "embedding": [1]}]) for number in range(3)]
     with pytest.raises(UserError, match="no bucket is set: S3_BUCKET=NAME sends the 3 captures"):
         flush(settings_for(bucket=None))
-    assert flush(settings_for(s3.endpoint), dry_run=True) == (0, 0)
+    assert flush(settings_for(scripted.endpoint), dry_run=True) == (0, 0)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"s3://{BUCKET}/captures/{paths[0].name}  {paths[0].stat().st_size} bytes"
-    assert lines[1] == '{"key": 0}' and len(outbox.queued()) == 3 and s3.objects() == {}
+    assert lines[1] == '{"key": 0}' and len(outbox.queued()) == 3 and scripted.seen == []
     with pytest.raises(UserError, match="cannot be reached .*; 0 sent, 3 captures queued in "):
         flush(settings_for("http://127.0.0.1:9"))
-    assert flush(settings_for(s3.endpoint)) == (3, 0)
-    assert outbox.queued() == [] and len(s3.objects()) == 3
+    assert flush(settings_for(scripted.endpoint)) == (3, 0)
+    assert outbox.queued() == [] and names(scripted) == [path.name for path in paths]
 
 
 def test_dry_run_needs_no_bucket_and_names_what_is_damaged(outbox, flush, capsys):

@@ -137,7 +137,9 @@ class _Scripted(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, method, body):
         self.owner.seen.append((method, self.path, body, dict(self.headers)))
-        self.wfile.write(self.owner.answer(method, self.path, body))
+        given = self.owner.answer(method, self.path, body)
+        for part in [given] if isinstance(given, bytes) else given:
+            self.wfile.write(part)
         self.close_connection = True
 
     def log_message(self, *_):
@@ -166,7 +168,8 @@ class Scripted:
     """A server that answers as it is told to.
 
     Attributes:
-        answer: function of the method, the path and the body of a request that returns bytes.
+        answer: function of the method, the path and the body of a request that returns bytes, or
+            an iterable of them.
         seen: these of each request, and its headers.
     """
 
@@ -187,7 +190,8 @@ class Scripted:
 
 class _Proxy(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    fault = None  # None, "500", "hang", "drop" (stored, but the answer is lost)
+    # None, "500", "hang", "drop" (stored, but the answer is lost), "lie" (a login page)
+    fault = None
 
     def do_PUT(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -195,6 +199,11 @@ class _Proxy(http.server.BaseHTTPRequestHandler):
         self.seen.append(dict(self.headers))
         if fault == "500":
             return self.send_error(500)
+        if fault == "lie":
+            page = b"<html><p>Welcome! Log in <br> first.</html>"
+            self.wfile.write(answer(200, page, Content_Type="text/html", ETag='"of a page"'))
+            self.close_connection = True
+            return
         if fault == "hang":
             self.owner.released.wait(30)
             self.close_connection = True
@@ -202,15 +211,15 @@ class _Proxy(http.server.BaseHTTPRequestHandler):
         try:
             backend = http.client.HTTPConnection(self.backend, timeout=10)
             backend.request("PUT", self.path, body, dict(self.headers))
-            answer = backend.getresponse()
-            content = answer.read()
+            given = backend.getresponse()
+            content = given.read()
         except OSError:
             return self.send_error(502)
         if fault == "drop":
             self.close_connection = True
             return
-        self.send_response(answer.status)
-        for name, value in answer.getheaders():
+        self.send_response(given.status)
+        for name, value in given.getheaders():
             if name.lower() not in ("content-length", "transfer-encoding", "connection"):
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
