@@ -14,7 +14,8 @@ from age_gender.start import run
 import contextlib
 from pathlib import Path
 
-from age_gender.command_line import Parser, UserError, log, option
+from age_gender import memory
+from age_gender.command_line import Parser, log, option
 from age_gender.live import options
 
 # Imports that are slow are in the functions, so that --help and a mistyped option answer at once.
@@ -27,7 +28,8 @@ def get_args(argv=None):
         epilog="Tables and printed lines: face counts the faces of a picture from left to right; "
         "identity is the number of a face that is tracked through a video; score is the "
         "confidence of the face detector, above 0 without an upper limit; probability is that of "
-        "the gender, 0.5 to 1.",
+        "the gender, 0.5 to 1. Exit codes with --image_dir: 0 if every picture was done, 3 if some "
+        "were not, 4 if none was; 2 for a mistake in the command.",
     )
     options.add(parser)
     output = parser.add_argument_group("output")
@@ -46,32 +48,31 @@ def get_args(argv=None):
 
 
 def folder_to_files(args, session):
-    """Write annotated pictures and tables; print a line for each face."""
+    """Write annotated pictures and tables; print a line for each face. Returns the exit code."""
     from age_gender.output.folder import estimate_folder
-    from age_gender.output.tables import TABLES
+    from age_gender.output.tables import LEFT_OUT, TABLES
 
-    with option("--image_dir"):
-        counts = estimate_folder(session.folder, session.paths, args.output_dir, session.recipe)
+    counts = estimate_folder(session.listing, args.output_dir, session.recipe)
     log(str(counts))
-    log(f"annotated pictures and {', '.join(TABLES)} are in {args.output_dir}")
+    files = [*TABLES, *([LEFT_OUT] if counts.left_out else [])]
+    log(f"annotated pictures and {', '.join(files)} are in {args.output_dir}")
+    return counts.exit_code
 
 
 def pictures_to_window(session):
-    """Show pictures until the user quits."""
+    """Show pictures until the user quits. Returns the exit code."""
     from age_gender.live.analyst import Analyst
     from age_gender.live.window import PICTURE_SIZE, Window
     from age_gender.output.drawing import annotated
 
     with Analyst(session.recipe, track=False) as analyst:
         analyst.wait()
-        shown = None
         with Window("result") as window:
             for shown in session.frames(analyst, every_frame=False):
                 picture = annotated(shown, PICTURE_SIZE)
                 if window.show(picture, wait_for_key=True) is None:
                     break
-        if shown is None:
-            raise UserError(f"--image_dir: {session.folder}: none of its pictures can be read")
+    return session.pictures.exit_code
 
 
 def video(args, session, windowed):
@@ -108,6 +109,7 @@ def video(args, session, windowed):
 
 def main(argv=None):
     args = get_args(argv)
+    memory.apply_option(args)
     from age_gender.live.session import open_session
     from age_gender.live.window import require_display
     from age_gender.output.tables import refuse_existing
@@ -121,10 +123,12 @@ def main(argv=None):
         require_display("--output_dir OUT writes files instead, and needs none")
     if session.source is not None:
         return video(args, session, windowed)
+    codes = []
     if args.output_dir:
-        folder_to_files(args, session)
+        codes.append(folder_to_files(args, session))
     if windowed:
-        pictures_to_window(session)
+        codes.append(pictures_to_window(session))
+    return max(codes)
 
 
 if __name__ == "__main__":

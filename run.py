@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import settings
+from age_gender import memory
 from age_gender.command_line import Parser, log, number_between, plural, progress
 from age_gender.live import options
 from age_gender.system import READER_HAS_LEFT
@@ -185,15 +186,16 @@ def watch(args, s3, outbox, retention, notices):
             if unsaved:
                 log(f"{plural(unsaved, 'capture')} NOT SAVED")
             log(outbox.status())
-    return unsaved
+    return unsaved, session.pictures.exit_code if pictures else 0
 
 
-def exit_code(unsaved, stdout):
+def exit_code(unsaved, stdout, otherwise=0):
     """The exit code of a run that has come to its end.
 
     Args:
         unsaved: how many captures and frames were not saved.
         stdout: its `streams.Stream`, closed.
+        otherwise: the code where all is saved and printed.
     """
     if unsaved:
         return 1
@@ -202,11 +204,12 @@ def exit_code(unsaved, stdout):
     if stdout.lost:
         log(f"stdout: {stdout.problem() or 'its reader was too slow'}: not everything was printed")
         return 1
-    return None
+    return otherwise or None
 
 
 def main(argv=None):
     args = get_args(argv)
+    memory.apply_option(args)
     from age_gender.captures.delivery import flush
     from age_gender.captures.outbox import Outbox, Retention
     from age_gender.streams import relayed
@@ -216,8 +219,8 @@ def main(argv=None):
     retention = Retention(outbox, args.retention_days)
     if not args.flush:
         with relayed() as streams:
-            unsaved = watch(args, s3, outbox, retention, Notices(streams))
-        return exit_code(unsaved, streams[0])
+            unsaved, of_pictures = watch(args, s3, outbox, retention, Notices(streams))
+        return exit_code(unsaved, streams[0], of_pictures)
     # What --dry_run prints waits for its reader, and a progress bar needs its terminal.
     talk = contextlib.nullcontext() if args.dry_run or sys.stderr.isatty() else relayed()
     with talk:

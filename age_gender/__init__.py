@@ -29,6 +29,8 @@ os.environ.update(
     OPENCV_IO_ENABLE_OPENEXR="1",
     OPENCV_LOG_LEVEL="OFF",
     OPENCV_FFMPEG_LOGLEVEL="-8",
+    # what memory.apply_option has set holds in processes that are started, too
+    OPENCV_IO_MAX_IMAGE_PIXELS=os.environ.setdefault("AGE_GENDER_MAX_MEGAPIXELS", "200") + "000000",
     HDF5_USE_FILE_LOCKING="FALSE",  # files are written under other names; not all systems have it
 )
 

@@ -8,7 +8,7 @@ import math
 
 from age_gender.backend import quiet_start
 from age_gender.errors import UserError
-from age_gender.messages import log, plural, progress, result, some
+from age_gender.messages import log, plural, printable, progress, result, some
 
 __all__ = [
     "Parser",
@@ -17,6 +17,7 @@ __all__ = [
     "number_between",
     "option",
     "plural",
+    "printable",
     "progress",
     "quiet_start",
     "result",

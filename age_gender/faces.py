@@ -15,6 +15,7 @@ import numpy as np
 from age_gender.command_line import UserError
 
 SEARCH_SIZE = 2560  # longer side in pixels at which pictures are searched; faces need 80 there
+SMALLEST = 16  # shorter side in pixels of what is searched there: less holds no part of a face
 MOST_ENLARGED = 2  # largest factor by which small pictures are enlarged for the search
 CERTAIN = 0.5  # detections with at least this score are not checked by their landmarks
 AROUND = 1.0  # a known face is searched this many widths around its box,
@@ -93,6 +94,8 @@ class FaceFinder:
 
     def _search(self, image, factor):
         """The faces that the detector finds in a picture resized by ``factor``."""
+        if min(image.shape[:2]) * factor < SMALLEST:
+            return []
         view = cv2.resize(
             image,
             None,

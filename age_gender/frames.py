@@ -11,8 +11,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from age_gender.command_line import UserError, log
-from age_gender.pictures import UnreadablePicture, read_picture
+from age_gender import system
+from age_gender.command_line import UserError, log, printable
+from age_gender.listing import OUTPUT, counted
+from age_gender.pictures import read
+from age_gender.processes import attempt
 from age_gender.video_reader import CAPTURE_OPTIONS, ONLY, Clock, images, open_capture, open_file
 
 NOMINAL_RATE = 30.0  # frames per second of a camera, and of a video that does not state its own
@@ -54,14 +57,45 @@ class Frame(NamedTuple):
         return time.time() - time.monotonic() + self.read
 
 
-def pictures(paths, folder):
-    """Yield a `Frame` for each picture, named relative to ``folder``; skip unreadable ones."""
-    for number, path in enumerate(paths, 1):
-        name = path.relative_to(folder).as_posix()
-        try:
-            yield Frame.now(name, read_picture(path), number)
-        except UnreadablePicture as error:
-            log(f"skipped {name}: {error}")
+class PictureFolder:
+    """The pictures of a folder. Iterating reads them, and logs what is not read.
+
+    Args:
+        listing: `listing.Listing`.
+
+    Attributes:
+        exit_code: 0 if all could be read, else a code of `system`.
+    """
+
+    def __init__(self, listing):
+        self._listing = listing
+        self._read = 0
+        self._unreadable = 0
+        self._left_out = [reason for _, reason in listing.left_out]
+
+    def __iter__(self):
+        for number, path in enumerate(self._listing.pictures, 1):
+            name = self._listing.name(path)
+            picture, problem = attempt(read, path)
+            if problem:
+                self._unreadable += 1
+                log(f"skipped {printable(name)}: {problem}")
+                continue
+            if picture.annotated:
+                self._left_out.append(OUTPUT)
+                continue
+            self._read += 1
+            if picture.remark:
+                log(f"{printable(name)}: {picture.remark}: what is left of it is read")
+            yield Frame.now(name, picture.image, number)
+        if self._left_out:
+            log(f"left out: {counted(self._left_out)}")
+
+    @property
+    def exit_code(self):
+        if not self._unreadable:
+            return 0
+        return system.SOME_FAILED if self._read else system.ALL_FAILED
 
 
 def open_source(text):

@@ -19,6 +19,14 @@ def result(line):
         print(line, flush=True)
 
 
+def printable(name):
+    """A file's name with escapes for line ends, other control characters and bytes of no text."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode()
+        for each in name
+    )
+
+
 def plural(count, noun):
     """A count with its noun: "1 face", "2 faces"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -20,6 +20,8 @@ STOPPED = interrupts.STOPPED
 READER_HAS_LEFT = 141  # exit code: 128 and the number of SIGPIPE, which Windows lacks
 # What a terminal sends to all processes that it has started.
 OF_TERMINAL = [number for number in interrupts.SIGNALS if number != signal.SIGTERM]
+# Exit codes of commands that go on without some of their inputs: 1 is Python's, 2 the user's.
+SOME_FAILED, ALL_FAILED = 3, 4
 MALLOC = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),  # the most that glibc takes
@@ -44,6 +46,37 @@ def peak_memory():
         return None
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+@contextlib.contextmanager
+def memory_limited(more):
+    """Let this process have so many bytes more in the block than it has now, on Linux.
+
+    Whatever asks for more gets an error, in whichever library.
+    """
+    try:
+        import resource
+
+        with open("/proc/self/statm", encoding="ascii") as file:
+            pages = int(file.read().split()[5])  # data and stack
+        before = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = pages * resource.getpagesize() + more
+        if before[1] != resource.RLIM_INFINITY:
+            limit = min(limit, before[1])
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
+    except (ImportError, OSError, ValueError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def open_without_waiting(path):
+    """Open a file to read its bytes, even a pipe to which nobody writes."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    return open(os.open(path, flags), "rb")
 
 
 def keep_memory():

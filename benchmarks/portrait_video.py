@@ -16,12 +16,12 @@ def portraits(folder=None, most=None, seed=0):
         from skimage import data
 
         return [np.ascontiguousarray(data.astronaut()[:, :, ::-1])]
-    from age_gender import pictures
+    from age_gender import listing, pictures
     from age_gender.command_line import UserError
 
     if not folder.is_dir():
         raise UserError(f"--portraits: {folder} is not a folder: give one of portraits")
-    paths = pictures.list_pictures(folder)
+    paths = listing.list_pictures(folder).pictures
     if most is not None and most < len(paths):
         chosen = np.random.default_rng(seed).choice(len(paths), most, replace=False)
         paths = [paths[number] for number in sorted(chosen)]

@@ -27,13 +27,14 @@ def test_weights_that_ship_see_a_woman_in_the_astronaut(command, tmp_path):
     assert command("tools.demo_pictures", "pictures").returncode == 0
     done = command("demo.py", "--image_dir", "pictures", "--output_dir", "out")
     assert done.returncode == 0, done.stderr
-    (row,) = rows_of(tmp_path / "out")
+    row, other = rows_of(tmp_path / "out")
+    assert other["file"] == "coffee.png" and other["status"] == "no face"
     assert row["file"] == "astronaut.png" and row["gender"] == "F"
     assert 20 < float(row["age"]) < 50
     first, second = done.stdout.splitlines()
     assert first.startswith("astronaut.png  face 1  box ") and second == "coffee.png  no face"
     assert [line for line in done.stderr.splitlines() if " of 2 pictures" not in line] == [
-        "2 pictures, 1 face, 1 without a face, 0 unreadable",
+        "2 files: 1 with 1 face, 1 without a face, 0 unreadable, 0 left out",
         "annotated pictures and results.csv, results.jsonl are in out",
     ]
     drawn = cv2.imread(str(tmp_path / "out" / "astronaut.png"))
@@ -146,7 +147,7 @@ def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
         (
             "--image_dir",
             "empty",
-        ): "--image_dir: empty holds no pictures (looked for avif, bmp,",
+        ): "--image_dir: empty holds no pictures",
         ("--image_dir", "full", "--output_dir", "full"): "--output_dir: full is the folder of the",
         ("--image_dir", "full", "--output_dir", "full/a.png"): "--output_dir: full/a.png is a file",
         ("--image_dir", "full", "--output_dir", "full/a.png/b"): "Not a directory",
@@ -162,14 +163,17 @@ def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
         assert done.stderr.startswith("demo.py: error: ") and message in done.stderr
 
 
-def test_folder_of_broken_pictures_is_an_error(tmp_path, tiny_weights, capsys):
+@pytest.mark.parametrize("also, code", [([], 4), (["whole.png"], 3)])
+def test_exit_code_says_whether_some_or_none_could_be_read(tmp_path, tiny_weights, also, code):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "face.jpg").write_bytes(b"broken")
-    folder = str(tmp_path / "in")
-    with pytest.raises(UserError) as error:
-        demo.main(["--image_dir", folder, "--output_dir", str(tmp_path / "out")])
-    assert str(error.value) == f"--image_dir: {folder}: none of its pictures can be read"
-    assert list((tmp_path / "out").iterdir()) == []
+    for name in also:
+        cv2.imwrite(str(tmp_path / "in" / name), np.zeros((40, 40, 3), np.uint8))
+    options = ["--output_dir", str(tmp_path / "out"), "--weight_file", str(tiny_weights[0])]
+    assert demo.main(["--image_dir", str(tmp_path / "in"), *options]) == code
+    rows = rows_of(tmp_path / "out")
+    assert rows[0]["status"] == "unreadable: it is damaged or not a picture"
+    assert len(rows) == 1 + len(also)
 
 
 def _processes_of(parent):

@@ -54,12 +54,12 @@ def test_demo_works_under_all_settings_of_others(command, pictures, tiny_weights
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("2.png  no face\ncaf\\udce9.png  face 1  box ")
     assert done.stderr.splitlines()[-2:] == [
-        "2 pictures, 1 face, 1 without a face, 0 unreadable",
+        "2 files: 1 with 1 face, 1 without a face, 0 unreadable, 0 left out",
         "annotated pictures and results.csv, results.jsonl are in out",
     ]
     assert len(done.stderr.splitlines()) <= 4 and "Warning" not in done.stderr
     table = (pictures.parent / "out" / "results.csv").read_text(encoding="utf-8")
-    assert table.splitlines()[1].startswith("caf\\udce9.png,1,")
+    assert table.splitlines()[2].startswith("caf\\udce9.png,1,face,")
 
 
 def test_keras_is_imported_with_its_defaults_and_leaves_no_file(tmp_path, other_home):

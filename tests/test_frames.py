@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from age_gender import frames, pictures
+from age_gender import frames, listing, pictures, system
 from age_gender.command_line import UserError
 from age_gender.video_reader import CAPTURE_OPTIONS
 from helpers.pictures import write_video
@@ -25,30 +25,39 @@ def picture():
     return np.repeat(np.repeat(ramp[:, None, None], 40, 1), 3, 2)
 
 
-def test_pictures_are_found_in_any_depth_in_order(tmp_path, picture):
-    names = ["b.png", "a b.png", "deep/er/ä ö.png", "deep/日本.png"]
+def test_pictures_of_a_folder_are_frames_in_order(tmp_path, picture):
+    names = ["a b.png", "b.png", "deep/er/ä ö.png", "deep/日本.png"]
     for name in names:
         save(tmp_path / name, picture)
-    (tmp_path / "notes.txt").write_text("no picture")
-    (tmp_path / "folder.png").mkdir()
-    save(tmp_path / "out" / "drawn.png", picture)
-    paths = pictures.list_pictures(tmp_path, exclude=tmp_path / "out")
-    assert [str(path.relative_to(tmp_path)) for path in paths] == sorted(names)
-    shown = list(frames.pictures(paths, tmp_path))
-    assert [frame.name for frame in shown] == sorted(names)
+    folder = frames.PictureFolder(listing.list_pictures(tmp_path))
+    shown = list(folder)
+    assert [frame.name for frame in shown] == names
     assert all(frame.image.shape == (60, 40, 3) for frame in shown)
+    assert folder.exit_code == 0
 
 
-@pytest.mark.parametrize(
-    "content, problem",
-    [(b"", "it is empty"), (b"\xff\xd8\xff\xe0 cut", "it is damaged or not a picture")],
-)
-def test_unreadable_picture_is_skipped_and_named(tmp_path, picture, capsys, content, problem):
+def test_what_is_not_read_is_named_and_counted(tmp_path, picture, capsys):
     save(tmp_path / "good.png", picture)
-    (tmp_path / "bad.jpg").write_bytes(content)
-    shown = list(frames.pictures(pictures.list_pictures(tmp_path), tmp_path))
-    assert [frame.name for frame in shown] == ["good.png"]
-    assert capsys.readouterr().err == f"skipped bad.jpg: {problem}\n"
+    (tmp_path / "bad\n1.jpg").write_bytes(b"")
+    (tmp_path / "bad 2.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
+    (tmp_path / "cut.jpg").write_bytes(cv2.imencode(".jpg", picture)[1].tobytes()[:-2])
+    (tmp_path / "drawn.png").write_bytes(pictures.marked(cv2.imencode(".png", picture)[1]))
+    (tmp_path / "notes.txt").write_text("no picture")
+    folder = frames.PictureFolder(listing.list_pictures(tmp_path))
+    assert [frame.name for frame in folder] == ["cut.jpg", "good.png"]
+    assert folder.exit_code == system.SOME_FAILED
+    assert capsys.readouterr().err.splitlines() == [
+        r"skipped bad\n1.jpg: it is empty",
+        "skipped bad 2.jpg: it is damaged or not a picture",
+        "cut.jpg: it is cut short or damaged: what is left of it is read",
+        "left out: 1 not a picture, 1 output of this program",
+    ]
+
+
+def test_folder_of_which_nothing_can_be_read_has_its_own_exit_code(tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"bad")
+    folder = frames.PictureFolder(listing.list_pictures(tmp_path))
+    assert list(folder) == [] and folder.exit_code == system.ALL_FAILED
 
 
 def test_video_gives_its_frames(tmp_path, picture):

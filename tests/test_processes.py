@@ -1,54 +1,145 @@
+import errno
 import os
 import signal
 import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
-from age_gender import processes
+from age_gender import memory, processes
 from age_gender.command_line import UserError
 from helpers import ROOT, until
 
 
-def test_results_come_in_order_and_no_more_than_asked_are_ahead():
-    started = []
+def test_outcomes_come_in_order_and_no_more_than_asked_are_ahead():
+    begun = []
 
-    def work(number):
-        started.append(number)
-        time.sleep(0.01 * (number % 3))
-        return number
+    def items():
+        for number in range(40):
+            begun.append(number)
+            yield number
 
-    with ThreadPoolExecutor(4) as pool:
-        for number, future in processes.in_order(pool, work, range(40), ahead=5):
-            assert future.result() == number
-            assert len(started) <= number + 6
+    with processes.pool() as pool:
+        for number, outcome in enumerate(processes.in_order(pool, _twice, items(), ahead=5)):
+            assert outcome == (number, 2 * number, None)
+            assert len(begun) <= number + 6
+    assert number == 39
+
+
+def _twice(number):
+    return 2 * number
 
 
 def test_processes_do_the_work_and_end():
     with processes.pool() as pool:
-        pids = set(pool.map(_who, range(20)))
+        pids = {outcome.value for outcome in processes.in_order(pool, _who, range(20), 4)}
     assert os.getpid() not in pids
     assert not any(_lives(pid) for pid in pids)
 
 
 def _who(_):
-    time.sleep(0.01)
     return os.getpid()
 
 
-def test_killed_process_is_one_line():
-    with pytest.raises(UserError) as error:
-        with processes.pool() as pool:
-            pool.submit(_die).result()
-    assert str(error.value) == (
-        "a process that reads pictures was killed, perhaps for want of memory: try again"
-    )
+def test_whatever_an_input_raises_is_its_outcome():
+    with processes.pool() as pool:
+        outcomes = [*processes.in_order(pool, _raise, range(6), 4)]
+    assert [str(outcome.problem) for outcome in outcomes] == [
+        "ZeroDivisionError: division by zero",
+        "it is grey",
+        "No space left on device",
+        "it takes more memory than there is for one picture",
+        "KeyError",
+        "None",
+    ]
+    assert [outcome.value for outcome in outcomes] == [None] * 5 + ["well"]
+    assert outcomes[2].problem.errno == errno.ENOSPC and outcomes[0].problem.errno is None
+
+
+def _raise(number):
+    if number == 0:
+        return 1 / number
+    errors = {
+        1: UserError("it is grey"),
+        2: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        3: MemoryError(),
+        4: KeyError(),
+    }
+    if number in errors:
+        raise errors[number]
+    return "well"
+
+
+def test_input_that_ends_its_process_is_named_and_the_others_are_done(tmp_path):
+    items = [(tmp_path, number) for number in range(8)]
+    with processes.pool() as pool:
+        outcomes = [*processes.in_order(pool, _die_at_3, items, 4)]
+    assert [outcome.value for outcome in outcomes] == [0, 1, 2, None, 4, 5, 6, 7]
+    assert outcomes[3].problem == "it ended the process that handled it 3 times"
+    assert (tmp_path / "3").read_text() == "..."
+
+
+def _die_at_3(item):
+    folder, number = item
+    if number == 3:
+        with open(folder / "3", "a") as tries:
+            tries.write(".")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_input_whose_process_is_killed_once_is_done_all_the_same(tmp_path):
+    with processes.pool() as pool:
+        task = pool.submit(_die_once, tmp_path / "tried")
+        assert pool.wait(task) == ("done alone", None)
+
+
+def _die_once(marker):
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "done alone" if memory.alone() else "done"
+
+
+def test_input_that_lacks_memory_beside_others_is_handled_alone():
+    with processes.pool() as pool:
+        outcomes = [*processes.in_order(pool, _claim, [1, 300_000_000, 2], 4)]
+    assert [outcome.value for outcome in outcomes] == [False, True, False]
+
+
+def _claim(size):
+    memory.claim(size, "it")
+    return memory.alone()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit memory")
+def test_memory_is_limited_whoever_asks_for_it():
+    with processes.pool() as pool:
+        outcomes = [*processes.in_order(pool, _allocate, [10**8, 10**9], 4)]
+    assert outcomes[0].value == 10**8
+    assert outcomes[1].problem == "it takes more memory than there is for one picture"
+
+
+def _allocate(size):
+    return np.ones(size, np.uint8).size
+
+
+def test_what_keeps_processes_from_starting_is_one_line():
+    with processes.pool(_refuse, "no model") as pool:
+        with pytest.raises(UserError, match="^no model$"):
+            pool.wait(pool.submit(_who, 0))
+    with processes.pool(_die) as pool:
+        with pytest.raises(UserError, match="^processes that read pictures end as soon as they st"):
+            pool.wait(pool.submit(_who, 0))
+
+
+def _refuse(reason):
+    raise UserError(reason)
 
 
 def _die():
-    os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(1)
 
 
 PARENT = """
@@ -62,7 +153,7 @@ def work():
 
 if __name__ == "__main__":
     with processes.pool() as pool:
-        pool.submit(work).result()
+        pool.wait(pool.submit(work))
 """
 
 

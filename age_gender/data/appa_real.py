@@ -13,7 +13,8 @@ from age_gender.data.dataset import OLDEST, Dataset, Pictures
 from age_gender.data.label_table import Table, first_fields
 from age_gender.faces import whole
 from age_gender.genders import UNKNOWN
-from age_gender.pictures import UnreadablePicture, read_picture
+from age_gender.pictures import read_picture
+from age_gender.processes import attempt
 from age_gender.weights import MARGIN
 from wide_resnet import AGE_CLASSES
 
@@ -76,10 +77,9 @@ def read_faces(folder, names, size, resize):
     for a picture that cannot be read.
     """
     for row in progress(range(len(names)), len(names), "pictures"):
-        try:
-            yield row, whole(read_picture(folder / names[row]), size, resize), None
-        except UnreadablePicture as error:
-            yield row, None, str(error)
+        picture, problem = attempt(read_picture, folder / names[row])
+        face = None if problem else whole(picture, size, resize)
+        yield row, face, problem and str(problem)
 
 
 def read_names(path):

@@ -26,7 +26,7 @@ from age_gender.data import duplicates, stamps
 from age_gender.data.database import CHUNK, create
 from age_gender.data.report import write_tables
 from age_gender.files import NO_ROOM, locked, read_at, replace, write_at
-from age_gender.pictures import UnreadablePicture, decode_picture
+from age_gender.pictures import decode_picture, read_bytes
 
 BATCH = 64  # pictures that a process makes at a time,
 BATCH_BYTES = 2**21  # but no more bytes of faces than this
@@ -40,7 +40,7 @@ RECORD = np.dtype(
 )
 
 
-class UnusablePicture(Exception):
+class UnusablePicture(UserError):
     """A picture without a face for the database; the message is the reason."""
 
 
@@ -156,20 +156,29 @@ class _Slots:
     def fill(self):
         """Make every face that an earlier run has not made."""
         total = len(self._pictures)
-        starts = range(0, total, self._batch)
-        stop = processes.spawn.Event()
-        arguments = self._folder, self._pictures.folder, self._cut, self._shape, stop
+        arguments = self._folder, self._pictures.folder, self._cut, self._shape
         with processes.pool(_Filler.prepare, *arguments) as pool:
-            try:
-                batches = processes.in_order(
-                    pool, _Filler.fill, map(self._work, starts), 4 * system.cores()
-                )
-                finished = (row for _, batch in batches for row in self._note(*batch.result()))
-                collections.deque(progress(finished, total, "pictures"), maxlen=0)
-            finally:
-                stop.set()
+            batches = map(self._work, range(0, total, self._batch))
+            finished = (row for batch in self._filled(pool, batches) for row in self._note(*batch))
+            collections.deque(progress(finished, total, "pictures"), maxlen=0)
         if self._changed:
             log(f"{plural(self._changed, 'picture')} changed since the earlier run: done again")
+
+    def _filled(self, pool, batches):
+        """Yield what `_Filler.fill` returns for each batch.
+
+        The pictures of a batch that ends its process are tried one by one.
+        """
+        outcomes = processes.in_order(pool, _Filler.fill, batches, 4 * system.cores())
+        for (start, names), value, problem in outcomes:
+            if problem is None:
+                yield value
+            elif problem.errno is not None:  # of the slots, not of a picture
+                raise OSError(problem.errno, str(problem))
+            elif len(names) == 1:
+                yield range(start, start + 1), {start: str(problem)}, 0
+            else:
+                yield from self._filled(pool, [(start + i, [name]) for i, name in enumerate(names)])
 
     def _work(self, start):
         """A batch of pictures: its first row, and their names, None for those without labels."""
@@ -240,11 +249,10 @@ class _Filler:
         """
         return cls._own._fill(*work)
 
-    def __init__(self, folder, pictures, cut, shape, stop):
+    def __init__(self, folder, pictures, cut, shape):
         self._pictures = pictures
         self._cut = cut
         self._shape = shape
-        self._stop = stop
         self._faces, self._records = (
             open(folder / name, "r+b", buffering=0)  # noqa: SIM115  for as long as the process lives
             for name in ("faces", "records")
@@ -255,8 +263,6 @@ class _Filler:
         skipped = {}
         made = changed = 0
         for row, name in enumerate(names):
-            if self._stop.is_set():
-                break
             if name is None:
                 continue
             if records[row]["crc"] and records[row]["crc"] == _checksum(records[row], faces[row]):
@@ -265,9 +271,8 @@ class _Filler:
                 changed += 1
             made += 1
             records[row]["crc"] = 0
-            try:
-                self._make(name, faces[row], records[row])
-            except (UnreadablePicture, UnusablePicture) as problem:
+            _, problem = processes.attempt(self._make, name, faces[row], records[row])
+            if problem:
                 skipped[start + row] = str(problem)
         if made:
             write_at(self._faces, faces, start * faces[0].nbytes)
@@ -292,14 +297,8 @@ class _Filler:
         """Read a picture; put its face and record into the arrays given."""
         path = os.path.join(self._pictures, name)  # Path takes as long again
         record["stamp"] = stamps.stamp(path)  # before it is read: what changes now is noticed later
-        try:
-            with open(path, "rb") as file:
-                data = file.read()
-            face[:] = self._cut(decode_picture(data))
-        except OSError as error:
-            raise UnreadablePicture(error.strerror) from error
-        except cv2.error as error:
-            raise UnreadablePicture(str(error).strip().splitlines()[0]) from error
+        data = read_bytes(path)
+        face[:] = self._cut(decode_picture(data))
         record["sha256"] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
         record["thumbnail"] = duplicates.thumbnail(face)
         record["crc"] = _checksum(record, face)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from age_gender import memory
 from age_gender.command_line import number_between
 from wide_resnet import DEPTH, WIDTH
 
@@ -48,6 +49,7 @@ def add(parser):
     folder.add_argument(
         "--cropped", action="store_true", help="every picture is a face: run no detector"
     )
+    memory.add_option(folder)
 
 
 def check(parser, args):

@@ -1,14 +1,13 @@
 """The input and the network of demo.py and run.py, as their options name them."""
 
 import dataclasses
-from pathlib import Path
 
 from age_gender.command_line import UserError, log, option
 from age_gender.face_estimator import Recipe
-from age_gender.frames import Camera, VideoFile, open_source, pictures
+from age_gender.frames import Camera, PictureFolder, VideoFile, open_source
+from age_gender.listing import Listing, list_pictures
 from age_gender.live.options import margin_warning
 from age_gender.live.player import Player, analysed_frames
-from age_gender.pictures import list_pictures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,14 +16,15 @@ class Session:
 
     Attributes:
         recipe: `Recipe`.
-        folder, paths: --image_dir and its pictures; None for a camera or a video.
+        listing: `Listing` of --image_dir; None for a camera or a video.
         source: `Camera` or `VideoFile`; None for pictures.
+        pictures: `PictureFolder` of the listing; None for a camera or a video.
     """
 
     recipe: Recipe
-    folder: Path | None
-    paths: list | None
+    listing: Listing | None
     source: Camera | VideoFile | None
+    pictures: PictureFolder | None
 
     def frames(self, analyst, every_frame, embed=lambda: False):
         """Iterate over `player.Shown`: pictures, or the frames of a camera or video.
@@ -35,7 +35,7 @@ class Session:
             embed: function that returns whether embeddings are computed too.
         """
         if self.source is None:
-            return analysed_frames(pictures(self.paths, self.folder), analyst, embed)
+            return analysed_frames(self.pictures, analyst, embed)
         if every_frame and not self.source.live:
             return analysed_frames(self.source, analyst, embed)
         return Player(self.source, analyst, embed)
@@ -50,7 +50,7 @@ def open_session(args, output_dir=None):
 
     Raises `UserError` if pictures, video or weights are missing or do not fit.
     """
-    paths = source = None
+    listing = source = None
     if args.image_dir is None:
         with option("--source"):
             source = open_source(args.source or 0)
@@ -60,7 +60,7 @@ def open_session(args, output_dir=None):
                 f"--output_dir: {output_dir} is the folder of the pictures: give another"
             )
         with option("--image_dir"):
-            paths = list_pictures(args.image_dir, output_dir)
+            listing = list_pictures(args.image_dir, output_dir)
     with option("--weight_file"):
         recipe = Recipe.of(
             args.weight_file,
@@ -74,4 +74,5 @@ def open_session(args, output_dir=None):
     warning = margin_warning(recipe.description, args.margin)
     if warning:
         log(warning)
-    return Session(recipe, args.image_dir, paths, source)
+    pictures = None if listing is None else PictureFolder(listing)
+    return Session(recipe, listing, source, pictures)

@@ -62,7 +62,8 @@ def annotated(shown, longer=None, message=None):
     image = shown.frame.image
     factor = longer / max(image.shape[:2]) if longer else 1
     if factor != 1:
-        image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        size = [max(1, round(side * factor)) for side in image.shape[1::-1]]
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     boxes = [each.face.scaled(factor).inside(image) for each in shown.faces]
     picture = annotate(image, boxes, [each.estimate.label for each in shown.faces])
     if message or shown.message:

@@ -3,15 +3,18 @@
 import contextlib
 import csv
 import json
+import time
 from pathlib import Path
 
 from age_gender.command_line import UserError
-from age_gender.files import replace, write_csv
+from age_gender.files import atomic_write, replace, write_csv
 
 TABLES = ("results.csv", "results.jsonl")
+LEFT_OUT = "left_out.csv"
 BOX = ["left", "top", "width", "height"]
 ESTIMATE = ["score", "age", "gender", "probability"]  # score: confidence of the detector
 INTERVAL = ["low", "high"]
+FLUSHED = 1.0  # seconds after which rows are on disk
 
 
 def refuse_existing(output, overwrite):
@@ -41,10 +44,16 @@ def open_tables(output, columns):
     ):
         writer = csv.DictWriter(table, columns)
         writer.writeheader()
+        flushed = time.monotonic()
 
         def write(row):
+            nonlocal flushed
             writer.writerow(row)
             lines.write(json.dumps(row) + "\n")
+            if time.monotonic() - flushed >= FLUSHED:
+                table.flush()
+                lines.flush()
+                flushed = time.monotonic()
 
         try:
             yield write
@@ -54,6 +63,23 @@ def open_tables(output, columns):
             raise
     for part, name in zip(parts, TABLES):
         replace(part, output / name)
+
+
+def write_left_out(output, left_out):
+    """Write the table of the files that were left out, in place of an earlier one.
+
+    Args:
+        output: the folder.
+        left_out: list of (name, reason); if it is empty there is no table.
+    """
+    path = output / LEFT_OUT
+    if not left_out:
+        path.unlink(missing_ok=True)
+        return
+    with atomic_write(path) as partial, write_csv(partial) as table:
+        writer = csv.writer(table)
+        writer.writerow(["file", "reason"])
+        writer.writerows(left_out)
 
 
 def face_columns(first, with_interval):

@@ -70,16 +70,15 @@ class _Embedder:
         """(N, 128) float32 of N paths; zeros where a picture cannot be read."""
         import numpy as np
 
-        from age_gender import faces, pictures
+        from age_gender import faces, pictures, processes
 
         if cls.network is None:
             cls.network = faces.Embedder()
         embeddings, chips = np.zeros((len(paths), LENGTH), np.float32), {}
         for row, path in enumerate(paths):
-            try:
-                chips[row] = chip_of(pictures.read_picture(path))
-            except pictures.UnreadablePicture:
-                continue
+            picture, problem = processes.attempt(pictures.read_picture, path)
+            if not problem:
+                chips[row] = chip_of(picture)
         if chips:
             embeddings[[*chips]] = cls.network.of_chips([*chips.values()])
         return embeddings
@@ -89,12 +88,18 @@ def embed(paths):
     """(N, 128) float32 of N picture files of aligned faces; zeros where one cannot be read."""
     import numpy as np
 
-    from age_gender import processes
+    from age_gender import processes, system
 
     batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
+    embeddings = np.zeros((len(paths), LENGTH), np.float32)
     with processes.pool() as pool:
-        found = pool.map(_Embedder.embed, batches)
-        return np.concatenate([*progress(found, len(batches), "batches")])
+        found = processes.in_order(pool, _Embedder.embed, batches, 4 * system.cores())
+        for number, outcome in enumerate(progress(found, len(batches), "batches")):
+            if outcome.problem:
+                log(f"{outcome.item[0]} and the pictures behind it: {outcome.problem}")
+            else:
+                embeddings[number * BATCH : number * BATCH + len(outcome.item)] = outcome.value
+    return embeddings
 
 
 def standardised(path, digests):

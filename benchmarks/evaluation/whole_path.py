@@ -66,8 +66,9 @@ def main(argv=None):
     again = Again(Recipe.of(args.weight_file, args.margin))
     whole, cut, found = [], [], []
     with processes.pool() as pool:
-        for _, future in progress(processes.in_order(pool, again, paths, 32), len(paths), "chips"):
-            count, chip, cuts = future.result()
+        outcomes = processes.in_order(pool, again, paths, 32)
+        for outcome in progress(outcomes, len(paths), "chips"):
+            count, chip, cuts = outcome.value
             found.append(count == 1)
             whole.append(chip)
             cut.extend(cuts)

@@ -18,12 +18,12 @@ def test_options_become_an_input_and_a_recipe(tmp_path, tiny_weights):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((9, 9, 3), np.uint8))
     common = ("--weight_file", tiny_weights[0], "--age_offset", "-5")
     session = open_session(parsed("--image_dir", tmp_path, "--cropped", *common))
-    assert session.paths == [tmp_path / "a.png"] and session.source is None
+    assert session.listing.pictures == [tmp_path / "a.png"] and session.source is None
     recipe = session.recipe
     assert recipe.cropped and recipe.age_offset == -5 and recipe.interval_factor is None
     assert (recipe.cut.crop, recipe.cut.size) == ("aligned", 32)
     session = open_session(parsed("--margin", "0.4", *common))
-    assert session.paths is None and session.source.live and session.recipe.cut.margin == 0.4
+    assert session.listing is None and session.source.live and session.recipe.cut.margin == 0.4
 
 
 def test_interval_is_that_of_the_weights(tmp_path, tiny_weights):

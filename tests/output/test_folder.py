@@ -1,21 +1,29 @@
 import csv
 import json
+import os
 
 import cv2
 import numpy as np
 import pytest
 
-from age_gender import estimator, face_estimator, faces, pictures, weights
+from age_gender import estimator, face_estimator, faces, listing, pictures, system, weights
+from age_gender.command_line import UserError
 from age_gender.face_estimator import Recipe
 from age_gender.output import folder as output_folder
+from age_gender.output import tables
+from helpers.one_process import OneProcess
 from wide_resnet import WideResNet
 
 
 def estimate(folder, output, tiny_weights, **options):
-    paths = pictures.list_pictures(folder, exclude=output)
-    return output_folder.estimate_folder(
-        folder, paths, output, Recipe.of(tiny_weights[0], **options)
-    )
+    found = listing.list_pictures(folder, exclude=output)
+    return output_folder.estimate_folder(found, output, Recipe.of(tiny_weights[0], **options))
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch):
+    """The processes have tests of their own, and those of demo.py."""
+    monkeypatch.setattr(output_folder.processes, "pool", OneProcess.pool)
 
 
 @pytest.fixture
@@ -35,16 +43,25 @@ def test_folder_gives_tables_pictures_and_a_line_for_each_face(
 ):
     output = tmp_path / "out"
     counts = estimate(folder, output, tiny_weights)
-    assert str(counts) == "4 pictures, 2 faces, 1 without a face, 1 unreadable"
+    assert str(counts) == ("4 files: 2 with 2 faces, 1 without a face, 1 unreadable, 0 left out")
+    assert counts.exit_code == system.SOME_FAILED
     out, err = capsys.readouterr()
     assert "skipped broken.jpg: it is damaged or not a picture" in err
     with open(output / "results.csv", newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
-    assert [row["file"] for row in rows] == ["a face.jpg", "süb dir/日本.tiff"]
+    assert [(row["file"], row["status"]) for row in rows] == [
+        ("a face.jpg", "face"),
+        ("broken.jpg", "unreadable: it is damaged or not a picture"),
+        ("none.png", "no face"),
+        ("süb dir/日本.tiff", "face"),
+    ]
     lines = (output / "results.jsonl").read_text(encoding="utf-8").splitlines()
     records = [json.loads(line) for line in lines]
     for row, record in zip(rows, records):
-        assert {key: str(value) for key, value in record.items()} == row
+        assert {key: "" if value is None else str(value) for key, value in record.items()} == row
+        if record["status"] != "face":
+            assert record["face"] is None and record["age"] is None
+            continue
         assert record["face"] == 1 and record["score"] > 0
         assert record["age"] == round(record["age"], 1) and 0 <= record["age"] <= 100
         assert record["gender"] in "MF" and 0.5 <= record["probability"] <= 1
@@ -87,7 +104,7 @@ def test_many_faces_go_through_the_network_in_batches(tmp_path, tiny_weights, mo
 
     monkeypatch.setattr(face_estimator, "Estimator", Counting)
     counts = estimate(folder, tmp_path / "out", tiny_weights, cropped=True)
-    assert counts.faces == 150 and sizes == [64, 64, 22]
+    assert counts.faces == sum(sizes) == 150 and max(sizes) <= 64
     resized = np.stack([cv2.resize(chip, (32, 32)) for chip in chips]).astype(np.float32)
     expected = model.predict(resized, verbose=0)[1] @ np.arange(101)
     lines = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
@@ -136,5 +153,107 @@ def test_cropped_pictures_are_resized_by_the_filter_of_the_weights(tmp_path):
         description = weights.Description(WideResNet(32), resize=resize)
         recipe = Recipe(None, description, faces.Cut.of(description), cropped=True)
         output_folder._prepare(recipe)
-        _, (cut,), _ = output_folder._examine(tmp_path / "chip.png")
+        (cut,) = output_folder._examine(tmp_path / "chip.png").cuts
         np.testing.assert_array_equal(cut, cv2.resize(chip, (32, 32), interpolation=flag))
+
+
+def rows_of(output):
+    with open(output / "results.csv", newline="", encoding="utf-8") as table:
+        return {row["file"]: row["status"] for row in csv.DictReader(table)}
+
+
+def test_every_input_has_one_outcome_whatever_it_is(tmp_path, astronaut, tiny_weights, capsys):
+    folder, output = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    data = cv2.imencode(".jpg", astronaut)[1].tobytes()
+    long = "写" * 83 + ".jpg"  # 253 bytes
+    for name in (b"caf\xe9.jpg", long, "line\nend\x1b.jpg", "none", "a.jfif"):
+        try:
+            with open(os.path.join(os.fsencode(folder), os.fsencode(name)), "wb") as file:
+                file.write(data)
+        except OSError:
+            pytest.skip("this file system does not take every name")
+    (folder / "cut.jpg").write_bytes(data[:-2])
+    for width, height in ((1, 1), (8000, 1), (1, 8000)):
+        image = np.full((height, width, 3), 200, np.uint8)
+        cv2.imwrite(str(folder / f"{width}x{height}.png"), image)
+    (folder / "notes.txt").write_text("no picture")
+    counts = estimate(folder, output, tiny_weights)
+    assert str(counts) == (
+        "10 files: 6 with 6 faces, 3 without a face, 0 unreadable, 1 left out (1 not a picture)"
+    )
+    assert counts.exit_code == 0
+    assert rows_of(output) == {
+        **dict.fromkeys(["1x1.png", "8000x1.png", "1x8000.png"], "no face"),
+        **dict.fromkeys(["a.jfif", "none", "cut.jpg", "line\nend\x1b.jpg", long], "face"),
+        r"caf\udce9.jpg": "face",
+    }
+    assert (output / "left_out.csv").read_text() == "file,reason\nnotes.txt,not a picture\n"
+    out, err = capsys.readouterr()
+    assert r"line\nend\x1b.jpg  face 1" in out and r"caf\udce9.jpg  face 1" in out
+    assert "cut.jpg: it is cut short or damaged: what is left of it is read" in err
+    written = {os.fsencode(path.name) for path in output.iterdir()}
+    assert {b"caf\xe9.jpg", b"none.png", b"a.jfif.png"} < written
+    (shortened,) = [name for name in written if name.startswith("写".encode())]
+    assert len(shortened) <= 250 and shortened.endswith(b".jpg") and b"~" in shortened
+
+
+def test_its_own_output_is_no_input(tmp_path, astronaut, tiny_weights):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("1.jpg", "2.png"):
+        cv2.imwrite(str(folder / name), astronaut)
+    estimate(folder, folder / "old", tiny_weights)
+    os.rename(folder / "old" / "2.png", folder / "moved.png")
+    counts = estimate(folder, folder / "new", tiny_weights)
+    assert str(counts).endswith("0 unreadable, 4 left out (4 output of this program)")
+    assert counts.read == 2
+    left_out = (folder / "new" / "left_out.csv").read_text().splitlines()[1:]
+    assert {line.split(",")[0] for line in left_out} == {
+        *("moved.png", "old/1.jpg", "old/results.csv", "old/results.jsonl")
+    }
+    again = estimate(folder, folder / "new", tiny_weights)
+    assert again.read == 2 and len(again.left_out) == 4 + 5
+
+
+def test_picture_that_cannot_be_written_is_named_and_the_others_are(
+    folder, tmp_path, tiny_weights, capsys
+):
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "süb dir").write_text("in the way")
+    counts = estimate(folder, output, tiny_weights)
+    assert counts.unwritten == 1 and counts.exit_code == system.SOME_FAILED
+    assert str(counts).endswith("; 1 annotated picture could not be written")
+    assert "日本.tiff.png could not be written: " in capsys.readouterr().err
+    assert (output / "a face.jpg").exists() and rows_of(output)["süb dir/日本.tiff"] == "face"
+
+
+def test_full_disk_ends_the_run(folder, tiny_weights, small_disk):
+    disk, _ = small_disk
+    with pytest.raises(UserError) as error:
+        estimate(folder, disk / "out", tiny_weights)
+    assert str(error.value) == (
+        f"{disk}/out/a face.jpg: No space left on device: make room, and run the same command again"
+    )
+
+
+def test_rows_are_written_as_pictures_are_done(folder, tmp_path, tiny_weights, monkeypatch):
+    """Not only when there is a full batch."""
+    seen = []
+    monkeypatch.setattr(output_folder, "PAUSE", 0.0)
+    monkeypatch.setattr(tables, "FLUSHED", 0.0)
+    monkeypatch.setattr(
+        output_folder,
+        "result",
+        lambda line: seen.append((tmp_path / "out/results.csv.part").read_text()),
+    )
+    estimate(folder, tmp_path / "out", tiny_weights)
+    assert [text.count("\n") for text in seen] == [2, 4, 5]
+
+
+def test_name_that_is_too_long_keeps_its_beginning_and_its_suffix():
+    assert output_folder._shortened("a" * 240 + ".png") == "a" * 240 + ".png"
+    short = [output_folder._shortened(end * 100 + "é" * 100 + ".png") for end in "ab"]
+    assert all(len(os.fsencode(name)) <= 250 and name.endswith(".png") for name in short)
+    assert len(set(short)) == 2 and short[0].startswith("a" * 100 + "é")
