@@ -142,7 +142,7 @@ def watch(args, s3, outbox, retention, notices):
     """Analyse and capture faces until the input ends or the user quits.
 
     Returns:
-        How many captures and frames could not be saved.
+        How many captures and frames could not be saved, and the exit code of the pictures.
     """
     from age_gender.captures.bucket import warn_of_open_network
     from age_gender.captures.kiosk import Kiosk
