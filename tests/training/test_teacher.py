@@ -23,6 +23,7 @@ PLAIN = autotune.Way("plain", "float32", 1)
 
 def write_weights(path, network, change, **description):
     """A weight file, of which ``change`` may alter the arrays that the network starts with."""
+    keras.utils.set_random_seed(0)
     model = network()
     model.set_weights(change(model.get_weights()))
     about = {"crop": "aligned", "margin": None} | description
@@ -65,7 +66,6 @@ def unsure(tmp_path_factory):
     """A file of weights of which every face gets other answers."""
 
     def change(arrays):
-        keras.utils.set_random_seed(0)
         return [0.01 * array if array.ndim == 2 else array for array in arrays]
 
     path = tmp_path_factory.mktemp("unsure") / "unsure.hdf5"
