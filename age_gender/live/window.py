@@ -2,6 +2,7 @@
 
 import ctypes
 import ctypes.util
+import functools
 import os
 import subprocess
 import sys
@@ -32,6 +33,7 @@ def require_display(remedy):
         raise UserError(f"no display to open a window on: {remedy}")
 
 
+@functools.cache
 def screen_size():
     """Width and height of the screen in pixels; `SCREEN` where the system does not say."""
     try:
@@ -51,14 +53,13 @@ def screen_size():
 
 
 def _x11_screen_size():
+    """The connection stays open: an X server that loses its last client starts over."""
     x11 = ctypes.CDLL("libX11.so.6")
     x11.XOpenDisplay.restype = ctypes.c_void_p
     server = ctypes.c_void_p(x11.XOpenDisplay(None))
     if not server:
         return SCREEN
-    size = x11.XDisplayWidth(server, 0), x11.XDisplayHeight(server, 0)
-    x11.XCloseDisplay(server)
-    return size
+    return x11.XDisplayWidth(server, 0), x11.XDisplayHeight(server, 0)
 
 
 class Window:

@@ -117,6 +117,15 @@ class Program:
         """Press the window's close button."""
         ask_to_close(self._display, int(self._window()))
 
+    def size(self):
+        """Width and height of the window in pixels, with its bars."""
+        said = self._xdotool("getwindowgeometry", self._window())
+        return tuple(map(int, said[said.index("Geometry:") + 1].split("x")))
+
+    def resize(self, width, height):
+        """Give the window another size."""
+        self._xdotool("windowsize", self._window(), str(width), str(height))
+
     def _window(self):
         (shown,) = until(lambda: self._xdotool("search", "--onlyvisible", "--name", "^result$"))
         return shown

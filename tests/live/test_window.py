@@ -63,6 +63,27 @@ def test_video_plays_to_its_end(demo, tmp_path, astronaut):
     assert program.said() == ""
 
 
+def test_picture_larger_than_the_screen_fits_in_a_window_of_changeable_size(
+    on_screen, tmp_path, monkeypatch
+):
+    (tmp_path / "alone.py").write_text(ALONE.replace("(300, 400, 3)", "(2160, 3840, 3)"))
+    program = on_screen(tmp_path / "alone.py")
+    width, height = until(program.size)
+    assert 500 < width < 1024 and height < 768  # of the screen
+    program.resize(600, 400)
+    program.press("space")
+    until(lambda: program.size() == (600, 400))
+    program.press("q")
+    assert program.wait() == 0, program.said()
+
+
+def test_screen_is_asked_for_its_size(display, monkeypatch):
+    monkeypatch.setenv("DISPLAY", display)
+    assert window.screen_size.__wrapped__() == (1024, 768)
+    monkeypatch.setenv("DISPLAY", ":4711")
+    assert window.screen_size.__wrapped__() == window.SCREEN
+
+
 @pytest.mark.parametrize("platform", ["offscreen", "wayland", "bogus"])
 def test_platform_that_qt_is_told_to_use_elsewhere_is_not_used(display, monkeypatch, platform):
     monkeypatch.setenv("DISPLAY", display)
