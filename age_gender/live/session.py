@@ -3,6 +3,7 @@
 import dataclasses
 
 from age_gender.command_line import UserError, log, option
+from age_gender.crops import warn_of_whole_photographs
 from age_gender.face_estimator import Recipe
 from age_gender.frames import Camera, PictureFolder, VideoFile, open_source
 from age_gender.listing import Listing, list_pictures
@@ -74,5 +75,8 @@ def open_session(args, output_dir=None):
     warning = margin_warning(recipe.description, args.margin)
     if warning:
         log(warning)
+    if args.cropped:
+        names = [listing.name(path) for path in listing.pictures]
+        warn_of_whole_photographs(args.image_dir, names, "without --cropped faces are searched for")
     pictures = None if listing is None else PictureFolder(listing)
     return Session(recipe, listing, source, pictures)

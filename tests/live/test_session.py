@@ -26,6 +26,17 @@ def test_options_become_an_input_and_a_recipe(tmp_path, tiny_weights):
     assert session.listing is None and session.source.live and session.recipe.cut.margin == 0.4
 
 
+def test_whole_photographs_that_are_called_cropped_are_warned_of(pictures, tiny_weights, capsys):
+    options = ("--image_dir", pictures, "--weight_file", tiny_weights[0])
+    open_session(parsed(*options))
+    assert capsys.readouterr().err == ""
+    open_session(parsed(*options, "--cropped"))
+    assert capsys.readouterr().err == (
+        "warning: of 2 pictures that were tried, those look like whole photographs, not like faces "
+        "that are cut out: 1 (1.png): without --cropped faces are searched for\n"
+    )
+
+
 def test_interval_is_that_of_the_weights(tmp_path, tiny_weights):
     path = tmp_path / "weights.hdf5"
     path.write_bytes(tiny_weights[0].read_bytes())
