@@ -184,7 +184,7 @@ def watch(args, s3, outbox, retention, notices):
             sender.close()
             unsaved = kiosk.unsaved()
             if unsaved:
-                log(f"{plural(unsaved, 'capture')} NOT SAVED")
+                log(f"{plural(unsaved, 'capture')} not saved, or not yet when the program ended")
             log(outbox.status())
     return unsaved, session.pictures.exit_code if pictures else 0
 

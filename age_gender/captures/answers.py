@@ -1,8 +1,10 @@
 """What S3 and boto3 answer, in plain words: the reason and the remedy in one line."""
 
-import datetime
+import email.utils
 import os
 import re
+import time
+from urllib.parse import urlsplit
 
 LONGEST = 300  # characters of what others say that are shown
 SHORTEST_SECRET = 5  # characters; shorter ones would be found in other words
@@ -124,11 +126,9 @@ def _answer(response, settings):
     if code in OLD_KEY:
         return SendError(f"{server} rejects the key, which has expired ({code}): renew it")
     if code in BAD_CLOCK:
-        here = datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds")
-        there = headers.get("date", "another time")
         return SendError(
-            f"{server} rejects the time of this machine ({code}): set its clock: it says {here}, "
-            f"the server {one_line(there)}"
+            f"{server} rejects the time of this machine ({code}){_difference(headers)}: set its "
+            "clock, the key may be right"
         )
     if code == "NoSuchBucket":
         return SendError(f"{server} has no {bucket}: create it, or set S3_BUCKET")
@@ -149,6 +149,16 @@ def _answer(response, settings):
     return SendError(text)
 
 
+def _difference(headers):
+    """How far a server's clock is from the one of this machine, in words, if it says so."""
+    try:
+        there = email.utils.parsedate_to_datetime(headers.get("date", ""))
+        minutes = round((there.timestamp() - time.time()) / 60)
+    except (ValueError, TypeError, OverflowError):
+        return ""
+    return f", which is {abs(minutes)} minutes {'behind' if minutes > 0 else 'ahead'}"
+
+
 def _remedy(code, said, settings):
     if settings.encryption and (code.startswith("KMS") or "server-side-encryption" in said.lower()):
         return ": S3_ENCRYPTION=none lets the server decide about encryption"
@@ -164,7 +174,11 @@ def _elsewhere(reason, said, headers, settings):
             f"{server} has bucket {settings.bucket} in another region ({reason}): set "
             f"S3_REGION={one_line(region)}"
         )
-    where = f" to {one_line(address)}" if address else ""
+    try:
+        host = urlsplit(address or "").netloc.rpartition("@")[2]  # the rest may be new each time
+    except ValueError:
+        host = ""
+    where = f" to {one_line(host)}" if host else ""
     return SendError(
         f"{server} sends elsewhere{where} ({reason}){said}: check S3_ENDPOINT_URL and S3_REGION, "
         "or log in to this network"

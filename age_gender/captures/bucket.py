@@ -36,10 +36,11 @@ class Bucket:
         import boto3  # slow to import, and needed only if captures are sent
         from botocore.config import Config
 
-        for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
-            if not os.path.exists(os.environ.get(name) or os.devnull):
-                raise FileNotFoundError(f"{name}={os.environ[name]} does not exist")
         settings, keys = self.settings, {}
+        for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+            wanted = os.environ.get(name) and not (settings.endpoint or "").startswith("http://")
+            if wanted and not os.path.exists(os.environ[name]):
+                raise FileNotFoundError(f"{name}={os.environ[name]} does not exist")
         if settings.key is not None:
             keys = {"aws_access_key_id": settings.key, "aws_secret_access_key": settings.secret}
         config = Config(

@@ -1,6 +1,8 @@
 import base64
+import email.utils
 import hashlib
 import itertools
+import time
 
 import pytest
 
@@ -113,7 +115,7 @@ def test_a_redirection_is_no_confirmation(scripted, bucket, status):
     with pytest.raises(SendError) as caught:
         bucket.send(NAME, CONTENT)
     assert "word" not in str(caught.value) and len(scripted.seen) == 1
-    assert status == 303 or f" to http://hotel.test/login ({status}): " in str(caught.value)
+    assert status == 303 or f" to hotel.test ({status}): " in str(caught.value)
 
 
 ERRORS = {
@@ -142,6 +144,18 @@ def test_what_the_server_says_is_passed_on(scripted, bucket, status, code):
         bucket.send(NAME, CONTENT)
     assert type(caught.value) is kind and said in str(caught.value)
     assert kind is not RefusedError or caught.value.final == (code != "InvalidRequest")
+
+
+@pytest.mark.parametrize("hours, said", [(2, "120 minutes behind"), (-3, "180 minutes ahead")])
+def test_a_wrong_clock_is_told_from_a_wrong_key(scripted, bucket, hours, said):
+    date = email.utils.formatdate(time.time() + 3600 * hours + 10, usegmt=True)
+    scripted.answer = lambda *_: error(403, "RequestTimeTooSkewed", "The difference", Date=date)
+    with pytest.raises(SendError) as caught:
+        bucket.send(NAME, CONTENT)
+    assert str(caught.value) == (
+        f"{scripted.endpoint} rejects the time of this machine (RequestTimeTooSkewed), which is "
+        f"{said}: set its clock, the key may be right"
+    )
 
 
 def test_a_header_that_is_not_implemented_names_the_remedy(scripted, bucket):
