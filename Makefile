@@ -25,7 +25,7 @@ test: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --use-pep517 -r requirements.txt
 	@touch $@
 
-.venv/installed-dev: .venv/installed requirements-dev.txt
+.venv/installed-dev: .venv/installed requirements-dev.txt requirements-export.txt
 	$(BIN)/python -m pip install --quiet --use-pep517 -r requirements-dev.txt
 	@touch $@
 

@@ -6,6 +6,7 @@ import sys
 import tempfile
 
 from age_gender import interrupts
+from age_gender.errors import UserError
 
 NEEDLESS = {  # of what Keras and its backend import
     "tensorflow": {"jax", "matplotlib"},
@@ -60,7 +61,7 @@ def quiet_start():
 
 @contextlib.contextmanager
 def _quiet():
-    """Turn stderr aside in the block; where an error leaves it, what was written is printed.
+    """Turn stderr aside in the block; it is printed where an error leaves that is not one line.
 
     TensorFlow's talk is written by C++ code before any log level is read. With flags for XLA all
     of it is shown: a wrong flag ends the process at once.
@@ -74,6 +75,8 @@ def _quiet():
         os.dup2(aside.fileno(), 2)
         try:
             yield
+        except (UserError, OSError):  # one line will do
+            raise
         except Exception:
             aside.seek(0)
             os.write(kept, aside.read())

@@ -5,6 +5,7 @@ import errno
 import functools
 import os
 import shlex
+import shutil
 import time
 
 from age_gender import interrupts
@@ -45,6 +46,32 @@ def refuse_existing(folder, names, overwrite):
         raise UserError(
             f"{folder} holds {existing[0]}: add --overwrite to replace it, or give another folder"
         )
+
+
+@contextlib.contextmanager
+def atomic_folder(path):
+    """Like `atomic_write`, of a folder; one that is there is replaced as a whole."""
+    partial, old = (path.with_name(path.name + suffix) for suffix in (".part", ".old"))
+    shutil.rmtree(partial, ignore_errors=True)  # what a killed process left
+    with interrupts.unfinished(partial), naming(path):
+        try:
+            yield partial
+            for each in partial.rglob("*"):
+                if each.is_file():
+                    with open(each, "rb+") as file:
+                        sync(file)
+            if replaced := path.exists():
+                shutil.rmtree(old, ignore_errors=True)
+                replace(path, old)
+            try:
+                replace(partial, path)
+            except OSError:
+                if replaced:
+                    replace(old, path)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def replace(source, target):

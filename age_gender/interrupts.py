@@ -11,6 +11,7 @@ comes at once. Processes that `multiprocessing` started end with this one: `syst
 import atexit
 import os
 import select
+import shutil
 import signal
 import sys
 import threading
@@ -135,7 +136,7 @@ def explained(reason):
 
 @contextmanager
 def unfinished(path):
-    """Remove a file that nobody can use where the process ends within the block."""
+    """Remove a file or folder that nobody can use where the process ends within the block."""
     _state.unfinished.add(path)
     try:
         yield
@@ -149,7 +150,7 @@ def end():
         _pause(None)
     for path in list(_state.unfinished):
         with suppress(OSError):
-            os.unlink(path)
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
     say()
     os._exit(STOPPED)
 

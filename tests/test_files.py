@@ -8,7 +8,7 @@ import pytest
 
 from age_gender import files
 from age_gender.command_line import UserError
-from age_gender.files import atomic_write, locked, reserve, sync_folder
+from age_gender.files import atomic_folder, atomic_write, locked, reserve, sync_folder
 from helpers import ROOT
 
 
@@ -177,3 +177,30 @@ def test_file_system_that_renames_onto_no_file_works(tmp_path, monkeypatch):
         with atomic_write(tmp_path / "result") as partial:
             partial.write_text(text)
     assert (tmp_path / "result").read_text() == "new" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+def test_folder_appears_only_when_whole_and_replaces_what_was_there(tmp_path, before):
+    path = tmp_path / "result"
+    if before:
+        path.mkdir()
+        (path / before).touch()
+    (tmp_path / "result.part").mkdir()  # of a process that was killed
+    (tmp_path / "result.part" / "left").touch()
+    with pytest.raises(KeyboardInterrupt), atomic_folder(path) as partial:
+        partial.mkdir()
+        raise KeyboardInterrupt
+    assert [each.name for each in tmp_path.rglob("*")] == (["result", "old"] if before else [])
+    with atomic_folder(path) as partial:
+        partial.mkdir()
+        (partial / "new").touch()
+    assert [each.name for each in tmp_path.rglob("*")] == ["result", "new"]
+
+
+def test_folder_without_content_is_not_replaced(tmp_path):
+    path = tmp_path / "result"
+    path.mkdir()
+    (path / "old").touch()
+    with pytest.raises(FileNotFoundError), atomic_folder(path):
+        pass
+    assert [each.name for each in tmp_path.rglob("*")] == ["result", "old"]

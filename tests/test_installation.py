@@ -46,10 +46,13 @@ def test_no_module_imports_a_command():
 
 
 def test_versions_under_test_satisfy_the_dependencies():
-    first = (ROOT / "requirements.txt").read_text().split("\n\n")[0]
+    project = PROJECT["project"]
+    texts = [(ROOT / name).read_text() for name in ("requirements.txt", "requirements-export.txt")]
+    first = "\n".join(text.split("\n\n")[0] for text in texts)
     pins = dict(re.findall(r"^(\S+)==(\S+)", first, re.MULTILINE))
     del pins["scikit-image"]  # only the pictures of `make demo` come from it
-    needed = {each.name: each for each in map(Requirement, PROJECT["project"]["dependencies"])}
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["onnx"]]
+    needed = {each.name: each for each in map(Requirement, wanted)}
     assert needed.keys() == pins.keys()
     assert [name for name, pin in pins.items() if pin not in needed[name].specifier] == []
 

@@ -25,7 +25,7 @@ README = TEXTS["README.md"]
 CARD = TEXTS["pretrained_models/README.md"]
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
 # programs and options that are not the project's own
-FOREIGN = (".", "apt-get", "cd", "docker", "export", "git", "mkdir", "mv", "pip", "py")
+FOREIGN = (".", "apt-get", "cd", "docker", "export", "git", "mkdir", "mv", "pip", "py", "unzip")
 DOCKER = {"--group", "--network", "--read", "--user"}
 
 
