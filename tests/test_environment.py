@@ -184,6 +184,7 @@ SCRIPTS = {
     "create_db_utkface.py": "-i F -o F/x.mat",
     "evaluate.py": "-i F",
     "evaluate_appa_real.py": "",
+    "export.py": "--output F/x.tflite",
     "plot_history.py": "-i F/wiki.mat",
     "age_gender.weights": "F/wiki.mat",
     "age_gender.training.embeddings": "-i F/wiki.mat --pictures F",
