@@ -5,13 +5,17 @@ import contextlib
 import functools
 import hashlib
 import os
+import queue
+import threading
 import time
 
-from age_gender.captures.answers import explained, set_up_failed, unconfirmed
+from age_gender.captures.answers import SendError, explained, set_up_failed, unconfirmed
 from age_gender.command_line import log
 
 CONTENT_TYPE = "application/x-ndjson"
 TIMEOUT = 10  # seconds that S3 has to answer
+PATIENCE = 20  # seconds for a request in all, and one more for each `SLOWEST` bytes
+SLOWEST = 10_000
 LONGEST_BODY, CHUNK = 2**20, 2**16  # bytes of an answer that are read
 
 
@@ -30,6 +34,7 @@ class Bucket:
             self._client = self._set_up()
         except Exception as error:  # of whatever class: the reason is in the user's settings
             raise set_up_failed(error) from error
+        self._unanswered = None  # the thread whose request was given up
         self._first = None  # status and headers of the first answer to a request
 
     def _set_up(self):
@@ -73,6 +78,30 @@ class Bucket:
 
         Raises `answers.SendError`.
         """
+        server = self.settings.endpoint or "Amazon S3"
+        late = SendError(f"{server} begins an answer and does not end it")
+        if self._unanswered is not None and self._unanswered.is_alive():
+            raise late
+        outcome = queue.SimpleQueue()
+        # boto3 limits only how long the server is silent: one that answers letter by letter
+        # could keep it for hours.
+        asking = threading.Thread(target=self._ask, args=(name, content, outcome), daemon=True)
+        asking.start()
+        try:
+            error = outcome.get(timeout=PATIENCE + len(content) / SLOWEST)
+        except queue.Empty:
+            self._unanswered = asking
+            raise late from None
+        if error is not None:
+            raise error
+
+    def _ask(self, name, content, outcome):
+        try:
+            outcome.put(self._send(name, content))
+        except BaseException as error:
+            outcome.put(error)
+
+    def _send(self, name, content):
         settings = self.settings
         key = settings.prefix + name
         options = {

@@ -2,6 +2,7 @@ import base64
 import email.utils
 import hashlib
 import itertools
+import threading
 import time
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from age_gender.captures import bucket as module
 from age_gender.captures.answers import CaptureError, RefusedError, SendError
 from age_gender.captures.bucket import Bucket, warn_of_open_network
+from helpers import until
 from helpers.s3 import BUCKET, Scripted, accepted, answer, error, settings_for
 
 NAME, CONTENT = "1700000000000-0123abcd.jsonl", b'{"key": 170000000000001}\n'
@@ -107,6 +109,22 @@ def test_an_answer_without_end_is_left(scripted, bucket, status, monkeypatch):
     scripted.answer = lambda *_: itertools.chain([beginning], itertools.repeat(b"<p>" * 10000))
     with pytest.raises(SendError, match=str(status)):
         bucket.send(NAME, CONTENT)
+
+
+def test_an_answer_letter_by_letter_is_given_up(scripted, monkeypatch):
+    ended = threading.Event()
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    scripted.answer = lambda *_: (b"H" for _ in iter(lambda: ended.wait(0.05), True))
+    bucket = Bucket(settings_for(scripted.endpoint))
+    for _ in range(2):
+        with pytest.raises(SendError, match="begins an answer and does not end it$"):
+            bucket.send(NAME, CONTENT)
+    assert len(scripted.seen) == 1
+    ended.set()
+    monkeypatch.undo()
+    scripted.answer = accepted
+    until(lambda: not bucket._unanswered.is_alive())
+    bucket.send(NAME, CONTENT)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
