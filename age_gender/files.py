@@ -126,7 +126,7 @@ def private_opener(path, flags):
     It follows no link.
     """
     number = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    if not WINDOWS:
+    if hasattr(os, "fchmod"):
         with contextlib.suppress(OSError):  # a file system without permissions
             os.fchmod(number, 0o600)
     return number

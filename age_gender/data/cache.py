@@ -1,6 +1,6 @@
 """Databases that commands make of folders of pictures, and keep to use again.
 
-Beside such a database, X.mat, lie the stamps of the pictures that it was made of, in X.json.
+Beside such a database, X.mat, is X_pictures.json: the stamps of the pictures that it was made of.
 """
 
 import csv
@@ -31,7 +31,7 @@ def database(path, pictures, dataset, size, resize, resumable=True):
     """
     settings = {"img_size": size, "db": dataset.db, "resize": resize}
     settings |= {"crop": dataset.crop, "margin": dataset.margin}
-    beside = path.with_suffix(".json")
+    beside = path.with_name(f"{path.stem}_pictures.json")
     found = {name: stamps.stamp(pictures.folder / name) for name in pictures.names}
     why = ""
     if path.exists():

@@ -125,7 +125,7 @@ def test_database_that_somebody_made_is_used_but_never_replaced(chips, tmp_path)
     write_database(other, mine, 16)
     content = other.read_bytes()
     assert len(made_of(mine)) == 5
-    (tmp_path / "out" / "mine_16.json").unlink()
+    (tmp_path / "out" / "mine_16_pictures.json").unlink()
     added(mine)
     with pytest.raises(UserError) as error:
         made_of(mine)
