@@ -1,8 +1,8 @@
 """How much memory one input may take: so much beside others, more where it is handled alone.
 
 The numbers follow from one, the largest picture: a limit of 200 megapixels lets a picture that is
-handled alone take 400 MB, and one beside others 160 MB. Together with the network and two
-processes that search for faces (1,050 MB) that stays below 1.5 GB (benchmarks/README.md).
+handled alone take 320 MB, and one beside others 160 MB. Together with the network and two
+processes that search for faces (1,060 MB) that stays below 1.5 GB (benchmarks/README.md).
 """
 
 import contextlib
@@ -29,7 +29,7 @@ def add_option(parser):
         "--max_megapixels",
         type=number_between(1, 10000, int),
         default=LARGEST,
-        help="skip larger pictures; one may take two bytes of memory for each pixel of this limit",
+        help="skip larger pictures, and those that take 1.6 times as many megabytes to be read",
     )
 
 
@@ -46,7 +46,7 @@ def largest():
 
 def most(alone):
     """The most bytes for an input, where it is handled alone and where it is not."""
-    return largest() * (2_000_000 if alone else 800_000)
+    return largest() * (1_600_000 if alone else 800_000)
 
 
 def claim(size, what):

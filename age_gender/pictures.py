@@ -24,9 +24,10 @@ from age_gender.errors import UserError
 # Pillow's formats whose headers are read; plugins of others can start programs, or guess.
 FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "DIB", "PPM", "JPEG2000", "SUN"]
 FULL = 50_000_000  # pixels up to which pictures are read at full size
+FEW = 4_000_000  # pixels that can be decoded whatever else is
 # Bytes per pixel of the file that OpenCV's decoders hold (benchmarks/memory.py), besides the
 # result: none of a JPEG that is not progressive, as it is made smaller while it is read.
-HELD = {"JPEG": 0, "GIF": 7, "TIFF": 8, "AVIF": 14, "JPEG2000": 16}
+HELD = {"JPEG": 0, "GIF": 7, "TIFF": 8, "HEIF": 10, "WEBP": 11, "AVIF": 14, "JPEG2000": 16}
 HELD_ELSE = 3
 MARK = b"annotated by age-gender-estimation"
 
@@ -123,6 +124,8 @@ def decode(data):
     if image is None:
         image, remark = _what_is_left(data, header, scale), "it is cut short or damaged"
     if image is None:
+        if header.width * header.height > FEW and not memory.alone():
+            raise MemoryError  # which some decoders do not tell from damage
         reason = undecodable(data[:64].tobytes())
         damaged = reason in (None, NO_PICTURE)
         raise UnreadablePicture("it is damaged or not a picture" if damaged else f"it is {reason}")
@@ -147,15 +150,21 @@ def undecodable(head):
 
 
 def marked(encoded):
-    """The bytes of a JPEG or PNG file with `MARK` in them, by which later runs know it."""
-    encoded = bytes(encoded)
-    if encoded.startswith(b"\xff\xd8"):  # a comment, after the start of the image
-        mark = b"\xff\xfe" + (len(MARK) + 2).to_bytes(2, "big") + MARK
-        return encoded[:2] + mark + encoded[2:]
-    text = b"tEXtComment\0" + MARK
-    length, crc = len(text) - 4, zlib.crc32(text)
-    chunk = length.to_bytes(4, "big") + text + crc.to_bytes(4, "big")
-    return encoded[:33] + chunk + encoded[33:]  # after the header
+    """A JPEG or PNG file with `MARK` in it, by which later runs know it.
+
+    Args:
+        encoded: (N,) uint8.
+
+    Returns:
+        List of the parts of the file, so that nothing is copied.
+    """
+    if encoded[0] == 0xFF:  # JPEG: a comment, after the start of the image
+        place, mark = 2, b"\xff\xfe" + (len(MARK) + 2).to_bytes(2, "big") + MARK
+    else:  # PNG: a text, after the header
+        text = b"tEXtComment\0" + MARK
+        length, crc = len(text) - 4, zlib.crc32(text)
+        place, mark = 33, length.to_bytes(4, "big") + text + crc.to_bytes(4, "big")
+    return [encoded[:place].data, mark, encoded[place:].data]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,6 +185,8 @@ class _Header:
 
 def _header(data):
     """The `_Header` of the bytes of a picture file."""
+    if data[8:12].tobytes() == b"WEBP":  # of which Pillow would take the memory for all of it
+        return _Header("WEBP", *_webp_size(data[12:30].tobytes()), HELD["WEBP"])
     formats = FORMATS + ["HEIF"] * _heif()
     try:
         with _pillow(), Image.open(io.BytesIO(memoryview(data)), formats=formats) as image:
@@ -188,6 +199,18 @@ def _header(data):
             return _Header(name, *image.size, held, orientation)
     except Exception:  # of many kinds, for damaged files: OpenCV has the last word
         return _Header()
+
+
+def _webp_size(chunk):
+    """Width and height in the first chunk of a WebP file, of 18 bytes (RFC 9649)."""
+    if chunk.startswith(b"VP8X"):
+        sides = int.from_bytes(chunk[12:15], "little"), int.from_bytes(chunk[15:18], "little")
+        return sides[0] + 1, sides[1] + 1
+    if chunk.startswith(b"VP8L"):
+        bits = int.from_bytes(chunk[9:13], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    sides = int.from_bytes(chunk[14:16], "little"), int.from_bytes(chunk[16:18], "little")
+    return sides[0] & 0x3FFF, sides[1] & 0x3FFF
 
 
 def _scale(header, size):
@@ -243,7 +266,7 @@ def _what_is_left(data, header, scale):
         missing = int.from_bytes(data[4:8].tobytes(), "little") + 8 - len(data)
         if 0 < missing < 3 * len(data):
             return _by_opencv(np.append(data, np.zeros(missing, np.uint8)), header, scale)
-    if header.format in ("", "AVIF") or scale != 1:
+    if header.format in ("", "AVIF", "WEBP") or scale != 1:
         return None
     with contextlib.suppress(UnreadablePicture):
         return _by_pillow(data)

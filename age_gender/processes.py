@@ -234,7 +234,7 @@ class _Worker:
         self.task = None
         self.connection, other = spawn.Pipe()
         self.process = spawn.Process(target=_serve, args=(other, prepare, arguments), daemon=True)
-        with system.interrupts_ignored(), _ordinary_allocator():
+        with system.interrupts_ignored(), _thrifty_allocator():
             self.process.start()
         other.close()
 
@@ -246,13 +246,15 @@ class _Worker:
 
 
 @contextlib.contextmanager
-def _ordinary_allocator():
-    """Start processes in the block without `system.MALLOC`: they are to give memory back."""
-    kept = {name: os.environ.pop(name) for name in system.MALLOC if name in os.environ}
+def _thrifty_allocator():
+    """Let processes that are started in the block give back the memory of every large picture."""
+    kept = {name: os.environ.pop(name, None) for name in system.MALLOC}
+    os.environ["MALLOC_MMAP_THRESHOLD_"] = str(2**20)
     try:
         yield
     finally:
-        os.environ.update(kept)
+        del os.environ["MALLOC_MMAP_THRESHOLD_"]
+        os.environ.update({name: value for name, value in kept.items() if value is not None})
 
 
 def _serve(connection, prepare, arguments):

@@ -41,7 +41,8 @@ def test_what_is_not_read_is_named_and_counted(tmp_path, picture, capsys):
     (tmp_path / "bad\n1.jpg").write_bytes(b"")
     (tmp_path / "bad 2.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
     (tmp_path / "cut.jpg").write_bytes(cv2.imencode(".jpg", picture)[1].tobytes()[:-2])
-    (tmp_path / "drawn.png").write_bytes(pictures.marked(cv2.imencode(".png", picture)[1]))
+    drawn = b"".join(pictures.marked(cv2.imencode(".png", picture)[1]))
+    (tmp_path / "drawn.png").write_bytes(drawn)
     (tmp_path / "notes.txt").write_text("no picture")
     folder = frames.PictureFolder(listing.list_pictures(tmp_path))
     assert [frame.name for frame in folder] == ["cut.jpg", "good.png"]

@@ -1,3 +1,4 @@
+import io
 import os
 import zlib
 
@@ -184,6 +185,14 @@ def test_large_picture_is_read_at_a_smaller_scale_and_alone(monkeypatch, picture
     with pytest.raises(pictures.UnreadablePicture) as error:
         pictures.decode(claim(".png", 14000, 14000, picture))
     assert str(error.value) == (
-        "it is too large: 14000 x 14000 pixels of PNG would take 0.6 GB of memory, and 0.4 GB are "
+        "it is too large: 14000 x 14000 pixels of PNG would take 0.7 GB of memory, and 0.3 GB are "
         "allowed with a limit of 200 megapixels"
     )
+
+
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"Exif\0\0"}])
+def test_size_of_webp_is_read_from_its_header(options):
+    file = io.BytesIO()
+    Image.new("RGB", (300, 20)).save(file, "webp", **options)
+    header = pictures._header(np.frombuffer(file.getvalue(), np.uint8))
+    assert (header.format, header.width, header.height) == ("WEBP", 300, 20)

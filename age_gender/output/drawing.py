@@ -9,7 +9,7 @@ FONT_HEIGHT = 22  # of a capital letter at scale 1, in pixels
 SMALLEST = 200  # longer side in pixels to which smaller pictures are enlarged before drawing
 
 
-def annotate(image, boxes, labels):
+def annotate(image, boxes, labels, in_place=False):
     """Draw boxes and labels on a copy of a picture.
 
     A label goes above, below or beside its box, inside the picture and off all faces and other
@@ -20,15 +20,16 @@ def annotate(image, boxes, labels):
         image: (H, W, 3) uint8 BGR.
         boxes: list of (left, top, width, height), inside the picture.
         labels: list of as many texts.
+        in_place: draw on ``image`` itself where its size stays.
 
     Returns:
-        A new picture, larger than ``image`` if that is tiny or a strip was needed.
+        The picture, larger than ``image`` if that is tiny or a strip was needed.
     """
     factor = max(SMALLEST / max(image.shape[:2]), 1)
     if factor > 1:
         image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
         boxes = [tuple(int(number * factor) for number in box) for box in boxes]
-    else:
+    elif not in_place:
         image = image.copy()
     height, width = image.shape[:2]
     letters = [_letter(box, min(width, height)) for box in boxes]

@@ -286,9 +286,9 @@ def _draw(path, target, boxes, labels):
     """Write the annotated picture: runs in another process."""
     picture = read(path)
     boxes = [[number // picture.scale for number in box] for box in boxes]
-    image = annotate(picture.image, boxes, labels)
+    image = annotate(picture.image, boxes, labels, in_place=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     options = [cv2.IMWRITE_JPEG_QUALITY, 92] if target.suffix.lower() != ".png" else []
-    encoded = marked(cv2.imencode(target.suffix.lower(), image, options)[1])
-    with atomic_write(target) as partial:
-        partial.write_bytes(encoded)
+    encoded = cv2.imencode(target.suffix.lower(), image, options)[1]
+    with atomic_write(target) as partial, open(partial, "wb") as file:
+        file.writelines(marked(encoded))
