@@ -9,6 +9,7 @@ from age_gender.start import run
 import functools
 from pathlib import Path
 
+from age_gender import memory
 from age_gender.command_line import Parser, UserError, number_between, option
 from age_gender.data.options import add_options, refuse_existing
 
@@ -34,6 +35,7 @@ def get_args(argv=None):
 
 def main(argv=None):
     args = get_args(argv)
+    memory.apply_option(args)
     refuse_existing(args.output, args.overwrite)
     import numpy as np
 

@@ -8,6 +8,7 @@ from age_gender.start import run
 
 from pathlib import Path
 
+from age_gender import memory
 from age_gender.command_line import Parser, number_between, option
 from age_gender.data.options import add_options, refuse_existing
 
@@ -72,6 +73,7 @@ class OnlyFace:
 
 def main(argv=None):
     args = get_args(argv)
+    memory.apply_option(args)
     refuse_existing(args.output, args.overwrite)
     from age_gender.crops import warn_of_whole_photographs
     from age_gender.data import builder, report

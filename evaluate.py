@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from age_gender import memory
 from age_gender.command_line import Parser, log, number_between, option
 from age_gender.files import atomic_write, refuse_existing
 
@@ -66,6 +67,7 @@ def get_args(argv=None):
         help="list the N pictures whose labels are least likely instead, judged by the weights "
         "of all folds (train.py --fold)",
     )
+    memory.add_option(parser)
     args = parser.parse_args(argv)
     if args.suspects and not args.output_dir:
         parser.error("--suspects needs --output_dir for its list and its sheet of faces")
@@ -101,6 +103,7 @@ def check(args, paths):
 
 def main(argv=None):
     args = get_args(argv)
+    memory.apply_option(args)
     from age_gender import weights
     from age_gender.evaluation.pictures import open_pictures
 

@@ -9,6 +9,7 @@ import csv
 import dataclasses
 from pathlib import Path
 
+from age_gender import memory
 from age_gender.command_line import Parser, UserError, log, number_between, option, some
 from age_gender.files import atomic_write, refuse_existing, write_csv
 
@@ -37,6 +38,7 @@ def get_args(argv=None):
     parser.add_argument("--split", choices=PARTS, default="valid", help="part of the data set")
     parser.add_argument("--output_dir", type=Path, help="folder for a table of all estimates")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier table there")
+    memory.add_option(parser)
     args = parser.parse_args(argv)
     if args.overwrite and not args.output_dir:
         parser.error("--overwrite needs --output_dir")
@@ -57,6 +59,7 @@ def estimated(names, ages, rows, estimates):
 
 def main(argv=None):
     args = get_args(argv)
+    memory.apply_option(args)
     name = f"appa_real_{args.split}.csv"
     if args.output_dir:
         with option("--output_dir"):

@@ -11,7 +11,7 @@ from age_gender.start import run
 import contextlib
 import sys
 
-from age_gender import installation
+from age_gender import installation, memory
 from age_gender.command_line import UserError, log, option, quiet_start
 from age_gender.files import shown
 from age_gender.genders import UNKNOWN
@@ -110,6 +110,7 @@ def batches_of(args, faces, training, validation, group):
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     args = get_args(argv)
+    memory.apply_option(args)
     from age_gender.training.folder import held
 
     folder = installation.folder() / args.output_path

@@ -185,7 +185,7 @@ def test_large_picture_is_read_at_a_smaller_scale_and_alone(monkeypatch, picture
     with pytest.raises(pictures.UnreadablePicture) as error:
         pictures.decode(claim(".png", 14000, 14000, picture))
     assert str(error.value) == (
-        "it is too large: 14000 x 14000 pixels of PNG would take 0.7 GB of memory, and 0.3 GB are "
+        "it is too large: 14000 x 14000 pixels of PNG would take 0.6 GB of memory, and 0.3 GB are "
         "allowed with a limit of 200 megapixels"
     )
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from age_gender import memory
 from age_gender.command_line import UserError, number_between
 
 
@@ -31,6 +32,7 @@ def add_options(parser, img_size):
         action="store_true",
         help="plot the distribution of ages and genders to a PNG beside the output",
     )
+    memory.add_option(parser)
 
 
 def refuse_existing(output, overwrite):

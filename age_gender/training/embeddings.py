@@ -14,6 +14,7 @@ from age_gender.start import run
 
 from pathlib import Path
 
+from age_gender import memory
 from age_gender.command_line import Parser, UserError, log, progress, result
 from age_gender.files import atomic_write
 
@@ -37,6 +38,7 @@ def get_args(argv=None):
         help="file to write (default: the database's name with _embeddings.npz)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    memory.add_option(parser)
     return parser.parse_args(argv)
 
 
@@ -140,6 +142,7 @@ def standardised(path, digests):
 
 def main(argv=None):
     args = get_args(argv)
+    memory.apply_option(args)
     output = args.output or args.input.with_name(f"{args.input.stem}_embeddings.npz")
     if output.exists() and not args.overwrite:
         raise UserError(f"{output} exists: --overwrite replaces it, --output names another")

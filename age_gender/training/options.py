@@ -4,6 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
+from age_gender import memory
 from age_gender.command_line import Parser, number_between
 from wide_resnet import DEPTH, POOLS, WIDTH, WideResNet
 
@@ -235,6 +236,7 @@ def get_args(argv=None):
         default=argparse.SUPPRESS,
         help="mirror half of the pictures",
     )
+    memory.add_option(parser)
     args = parser.parse_args(argv)
     if (args.depth - 4) % 6:
         parser.error(f"argument --depth: must be 10, 16, 22, 28, ... (6 n + 4): {args.depth}")
