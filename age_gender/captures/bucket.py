@@ -79,7 +79,7 @@ class Bucket:
         Raises `answers.SendError`.
         """
         server = self.settings.endpoint or "Amazon S3"
-        late = SendError(f"{server} begins an answer and does not end it")
+        late = SendError(f"{server} does not answer to the end in time")
         if self._unanswered is not None and self._unanswered.is_alive():
             raise late
         outcome = queue.SimpleQueue()

@@ -117,7 +117,7 @@ def test_an_answer_letter_by_letter_is_given_up(scripted, monkeypatch):
     scripted.answer = lambda *_: (b"H" for _ in iter(lambda: ended.wait(0.05), True))
     bucket = Bucket(settings_for(scripted.endpoint))
     for _ in range(2):
-        with pytest.raises(SendError, match="begins an answer and does not end it$"):
+        with pytest.raises(SendError, match="does not answer to the end in time$"):
             bucket.send(NAME, CONTENT)
     assert len(scripted.seen) == 1
     ended.set()
