@@ -103,7 +103,7 @@ def _endpoint():
     found = _get("S3_ENDPOINT_URL", r"\S+", "it holds a blank")
     if found is None:
         return None
-    shown = without_password(found)
+    shown = _without_user(found)
     if not found.lower().startswith(("http://", "https://")):
         raise UserError(f"S3_ENDPOINT_URL={shown}: it must begin with http:// or https://")
     try:
@@ -122,9 +122,9 @@ def _endpoint():
     return address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
 
 
-def without_password(text):
-    """A text in which no address has a user and a password."""
-    return re.sub(r"(?<=//)[^/\s]*@", "", text)
+def _without_user(value):
+    """A setting without what stands before an @: the user and the password of an address."""
+    return re.sub(r"(\w+://)?.*@", r"\1", value)
 
 
 def outbox():
@@ -145,7 +145,7 @@ def _get(name, pattern=None, otherwise="it holds a blank"):
     value = os.environ.get(name, "").strip()
     if not value:
         return None
-    shown = name if name in SECRET else f"{name}={without_password(value)}"
+    shown = name if name in SECRET else f"{name}={_without_user(value)}"
     if not value.isprintable():
         raise UserError(f"{name}: it holds a line end or another character that cannot be printed")
     _refuse_quotes(name, value)

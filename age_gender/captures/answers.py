@@ -56,7 +56,7 @@ def one_line(text, secrets=()):
     for secret in filter(None, [*secrets, *known]):
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "***")
-    text = re.sub(r"(?<=//)[^/\s]*@", "", text)
+    text = re.sub(r"(\w+://)?\S*@", r"\1", text)  # users and passwords of addresses
     text = "".join(each if each.isprintable() else "?" for each in text)
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
