@@ -94,12 +94,14 @@ def replace(source, target):
 
 @contextlib.contextmanager
 def naming(path):
-    """Let an `OSError` of the block that names no file name this one."""
+    """Let an `OSError` of the block that names no file name this one, in the system's words."""
     try:
         yield
     except OSError as error:
         if error.filename is None and error.errno is not None:
             error.filename = str(path)
+            if "\n" in str(error.strerror):  # HDF5 tells its life
+                error.strerror = os.strerror(error.errno)
         raise
 
 

@@ -15,6 +15,7 @@ from age_gender.start import run
 import collections
 import contextlib
 import dataclasses
+import io
 import re
 from pathlib import Path
 
@@ -263,10 +264,9 @@ def write(path, model, description):
         model: a Keras model of `wide_resnet.WideResNet`.
         description: a `Description`.
     """
-    import h5py
     import numpy as np
 
-    with atomic_write(Path(path)) as partial, h5py.File(partial, "w") as file:
+    with _hdf5(path) as file:
         file.attrs.update(description.attributes())
         file.attrs["backend"] = np.bytes_("tensorflow")
         file.attrs["keras_version"] = np.bytes_("2.2.4")
@@ -288,17 +288,26 @@ def write(path, model, description):
         file.attrs["layer_names"] = np.array(names, dtype="S")
 
 
-def keep_interval(path, level, factor):
-    """Write into a weight file the factor with which its age intervals cover a share ``level``."""
-    import shutil
+@contextlib.contextmanager
+def _hdf5(path, content=b""):
+    """Yield an HDF5 file to write to, which holds ``content``; it appears when it is complete.
 
+    It is made in memory, because HDF5 does not survive a full disk.
+    """
     import h5py
 
+    memory = io.BytesIO(content)
+    with h5py.File(memory, "r+" if content else "w") as file:
+        yield file
     with atomic_write(Path(path)) as partial:
-        shutil.copyfile(path, partial)
-        with h5py.File(partial, "r+") as file:
-            file.attrs["interval_level"] = level
-            file.attrs["interval_factor"] = factor
+        partial.write_bytes(memory.getbuffer())
+
+
+def keep_interval(path, level, factor):
+    """Write into a weight file the factor with which its age intervals cover a share ``level``."""
+    with _hdf5(path, Path(path).read_bytes()) as file:
+        file.attrs["interval_level"] = level
+        file.attrs["interval_factor"] = factor
 
 
 def copy_halved(source, target):
@@ -311,15 +320,14 @@ def copy_halved(source, target):
     if target.exists():
         raise UserError(f"{target} exists: give another name")
 
-    with h5py.File(source, "r", locking=False) as file, atomic_write(target) as partial:
+    with h5py.File(source, "r", locking=False) as file, _hdf5(target) as new:
         old = file.get("model_weights", file)
-        with h5py.File(partial, "w") as new:
-            new.attrs.update(old.attrs)
-            for layer in old.attrs["layer_names"]:
-                group = new.create_group(layer)
-                group.attrs.update(old[layer].attrs)
-                for name in old[layer].attrs["weight_names"]:
-                    group.create_dataset(name, data=old[layer][name][...].astype("float16"))
+        new.attrs.update(old.attrs)
+        for layer in old.attrs["layer_names"]:
+            group = new.create_group(layer)
+            group.attrs.update(old[layer].attrs)
+            for name in old[layer].attrs["weight_names"]:
+                group.create_dataset(name, data=old[layer][name][...].astype("float16"))
 
 
 def get_args(argv=None):

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from age_gender.command_line import UserError
-from age_gender.files import atomic_write, replace, write_csv
+from age_gender.files import atomic_write, naming, replace, sync, write_csv
 
 TABLES = ("results.csv", "results.jsonl")
 LEFT_OUT = "left_out.csv"
@@ -37,11 +37,9 @@ def open_tables(output, columns):
         columns: names of the columns.
     """
     output.mkdir(parents=True, exist_ok=True)
-    parts = [output / f"{name}.part" for name in TABLES]
-    with (
-        write_csv(parts[0]) as table,
-        open(parts[1], "w", encoding="utf-8") as lines,
-    ):
+    with contextlib.ExitStack() as stack:
+        made = [stack.enter_context(contextlib.closing(_Table(output / name))) for name in TABLES]
+        table, lines = made
         writer = csv.DictWriter(table, columns)
         writer.writeheader()
         flushed = time.monotonic()
@@ -58,11 +56,37 @@ def open_tables(output, columns):
         try:
             yield write
         except UserError:
-            for part in parts:
-                part.unlink()
+            for each in made:
+                each.part.unlink()
             raise
-    for part, name in zip(parts, TABLES):
-        replace(part, output / name)
+    for each in made:
+        with naming(each.path):
+            replace(each.part, each.path)
+
+
+class _Table:
+    """A table that is being written; an `OSError` names it.
+
+    Attributes:
+        path: where it will be.
+        part: where it is until then.
+    """
+
+    def __init__(self, path):
+        self.path, self.part = path, path.with_name(f"{path.name}.part")
+        self._file = write_csv(self.part)
+
+    def write(self, text):
+        with naming(self.path):
+            self._file.write(text)
+
+    def flush(self):
+        with naming(self.path):
+            self._file.flush()
+
+    def close(self):
+        with naming(self.path), self._file:
+            sync(self._file)
 
 
 def write_left_out(output, left_out):

@@ -4,7 +4,7 @@ import contextlib
 
 from age_gender import interrupts
 from age_gender.command_line import UserError, plural, result
-from age_gender.files import replace
+from age_gender.files import naming, replace
 from age_gender.output.tables import face_columns, face_line, face_row, open_tables
 from age_gender.output.video_writer import VideoWriter, count_frames
 
@@ -30,7 +30,8 @@ def open_recording(output, rate, with_interval=False):
     with open_tables(output, face_columns(COLUMNS, with_interval)) as write_row:
         recording = Recording(VideoWriter(partial, rate), write_row)
         try:
-            yield recording
+            with _closing(recording.video, output / VIDEO):
+                yield recording
             if not recording.frames:
                 raise UserError("it ended before the network analysed a frame: nothing is written")
         except UserError:
@@ -39,10 +40,7 @@ def open_recording(output, rate, with_interval=False):
         except OSError as error:
             if error is not recording.video.error:
                 raise
-        finally:
-            with interrupts.finishing():
-                recording.video.close()
-        with interrupts.finishing():
+        with interrupts.finishing(), naming(output / VIDEO):
             kept = count_frames(partial)
             if kept:
                 replace(partial, output / VIDEO)
@@ -58,6 +56,15 @@ def open_recording(output, rate, with_interval=False):
         )
     if recording.failed and not recording.analysed:
         raise UserError("none of its frames could be analysed")
+
+
+@contextlib.contextmanager
+def _closing(writer, path):
+    try:
+        yield
+    finally:
+        with interrupts.finishing(), naming(path):
+            writer.close()
 
 
 class Recording:

@@ -108,8 +108,12 @@ class History(keras.callbacks.Callback):
         import pandas
 
         table = pandas.DataFrame(self.rows)
+        memory = {"driver": "H5FD_CORE", "driver_core_backing_store": 0}  # see `weights.write`
+        with pandas.HDFStore(self.path.name, "w", **memory) as store:
+            store.put("history", table, track_times=False)
+            content = store._handle.get_file_image()
         with atomic_write(self.path) as partial:
-            table.to_hdf(partial, key="history", mode="w")
+            partial.write_bytes(content)
         table.index += 1
         with atomic_write(self.path.with_suffix(".csv")) as partial:
             table.to_csv(partial, index_label="epoch")
