@@ -109,6 +109,8 @@ def explained(error, settings, first=None):
         why = f": {reason}" * (type(error) is exceptions.HTTPClientError)
         proxies = [name for name in os.environ if name.upper() in ("HTTPS_PROXY", "HTTP_PROXY")]
         proxy = f": check {', '.join(sorted(proxies))}" if proxies else ""
+        if settings.endpoint is None:
+            why += ": check the network and the region"
         return SendError(f"{server} cannot be reached ({kind}){why}{proxy}")
     if kind in SETTING_OF:
         return set_up_failed(error)
