@@ -4,8 +4,8 @@ import contextlib
 import csv
 import json
 import time
-from pathlib import Path
 
+from age_gender import files
 from age_gender.command_line import UserError
 from age_gender.files import atomic_write, naming, replace, sync, write_csv
 
@@ -19,13 +19,7 @@ FLUSHED = 1.0  # seconds after which rows are on disk
 
 def refuse_existing(output, overwrite):
     """Raise `UserError` if a folder holds earlier results that are not to be replaced."""
-    if Path(output).exists() and not Path(output).is_dir():
-        raise UserError(f"{output} is a file: give a folder")
-    existing = [name for name in TABLES if (Path(output) / name).exists()]
-    if existing and not overwrite:
-        raise UserError(
-            f"{output} holds {existing[0]}: add --overwrite to replace it, or give another folder"
-        )
+    files.refuse_existing(output, TABLES, overwrite)
 
 
 @contextlib.contextmanager
