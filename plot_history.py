@@ -48,17 +48,13 @@ def read_history(path):
     Raises `UserError` if the file is not a history.
     """
     import pandas
-    import tables
+
+    from age_gender import history
 
     if not path.is_file():
         raise UserError(f"{path} is not a file: give the history that train.py wrote")
-    try:
-        history = pandas.read_hdf(path, "history")
-    except (KeyError, OSError, ValueError, TypeError, tables.HDF5ExtError) as error:
-        raise UserError(f"{path} is not a training history of train.py") from error
-    if not isinstance(history, pandas.DataFrame) or history.empty or "loss" not in history:
-        raise UserError(f"{path} is not a training history of train.py")
-    return history.rename(columns=lambda name: re.sub("_acc$", "_accuracy", name))
+    columns = history.read(path).items()
+    return pandas.DataFrame({re.sub("_acc$", "_accuracy", name): each for name, each in columns})
 
 
 def names_of(paths):

@@ -13,7 +13,7 @@ import time
 
 from age_gender import installation, system
 from age_gender.command_line import UserError, log
-from age_gender.files import atomic_write
+from age_gender.files import atomic_write, read_small
 
 ENGINES = ("plain", "xla")
 PRECISIONS = ("float32", "bfloat16")
@@ -26,6 +26,7 @@ EXECUTION = 0.2  # seconds of steps that TensorFlow does in one call,
 MOST_STEPS = 32  # but no more of them
 MATRIX = 2048  # side of the matrices whose product shows what the machine can do
 CACHE_VERSION = 2  # of the file's format
+CACHE_BYTES = 2**24  # of it, most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,7 +220,7 @@ def _cache_file():
 def _cached_timings():
     """The file's timings by key; none where it is missing, damaged or of another version."""
     try:
-        content = json.loads(_cache_file().read_text(encoding="utf-8"))
+        content = json.loads(read_small(_cache_file(), CACHE_BYTES))
     except (OSError, ValueError, RecursionError, UserError):
         return {}
     if not isinstance(content, dict) or content.get("version") != CACHE_VERSION:

@@ -6,6 +6,8 @@ import functools
 import os
 import shlex
 import shutil
+import stat
+import tempfile
 import time
 
 from age_gender import interrupts
@@ -244,15 +246,58 @@ def _fill(file, start, end):
         write_at(file, zeros[: end - offset], offset)
 
 
+def open_regular(path):
+    """Open a file for reading, binary and unbuffered; no FIFO or device is read or waited for.
+
+    Raises `UserError` if it is not a regular file, and `OSError` if the system refuses.
+    """
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise UserError(f"{path} is not a regular file")
+    return open(number, "rb", buffering=0)
+
+
+def read_small(path, most):
+    """The bytes of a regular file. Raises `UserError` if it has more than ``most``."""
+    with open_regular(path) as file:
+        content = bytearray()
+        while piece := file.read(most + 1 - len(content)):
+            content += piece
+    if len(content) > most:
+        raise UserError(f"{path} is too large: more than {most:,} bytes")
+    return bytes(content)
+
+
+@contextlib.contextmanager
+def temporary(path, size):
+    """A temporary file without a name, of ``size`` bytes for which there is room.
+
+    It lies in the folder of ``path``, if that may be written. Raises `OSError` where the disk is
+    full.
+    """
+    beside = os.path.dirname(os.path.abspath(path))
+    folder = beside if os.access(beside, os.W_OK) else None
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        if not size or not _allocate(file, size):
+            _fill(file, 0, size)
+        yield file
+
+
 def read_at(file, array, offset):
-    """Read from an unbuffered binary file into an array, as far as the file goes."""
+    """Read from an unbuffered binary file into an array, as far as the file goes.
+
+    Returns the number of bytes that were read.
+    """
     file.seek(offset)
     data = memoryview(array).cast("B")
-    while data:
-        read = file.readinto(data)
+    left = data
+    while left:
+        read = file.readinto(left)
         if not read:
-            return
-        data = data[read:]
+            break
+        left = left[read:]
+    return len(data) - len(left)
 
 
 def write_at(file, array, offset):

@@ -14,69 +14,30 @@ from age_gender.start import run
 
 import collections
 import contextlib
-import dataclasses
 import io
+import math
 import re
 from pathlib import Path
 
 from age_gender import published
 from age_gender.command_line import Parser, UserError, option
+from age_gender.description import (
+    ATTRIBUTES,
+    FIELDS,
+    NUMBERS,
+    SIZES,
+    Description,
+    of_attributes,
+)
 from age_gender.files import atomic_write
-from age_gender.genders import ORDER, SWAPPED_ORDER
-from wide_resnet import AGE_CLASSES, GENDER_CLASSES, WideResNet
+from age_gender.genders import SWAPPED_ORDER
+from wide_resnet import AGE_CLASSES, GENDER_CLASSES, IMAGE_SIZE, WideResNet
 
-MARGIN = 0.4  # around the face, in parts of its box's sides
-CHOICES = {  # the values of some attributes
-    "crop": ("margin", "aligned"),
-    "resize": ("linear", "area"),
-    "gender_order": (ORDER, SWAPPED_ORDER),
-}
-ATTRIBUTES = {"k": "width"}  # of numbers of the network that have another name in the file
+__all__ = ("Description", "find", "keep_interval", "load", "load_into", "read", "require", "write")
 
-
-@dataclasses.dataclass
-class Description:
-    """A weight file's metadata; the defaults are those of the original's files."""
-
-    network: WideResNet = WideResNet()  # in the file an attribute for each of its numbers
-    crop: str = "margin"  # how faces are cut: "margin" or "aligned"
-    margin: float | None = MARGIN  # of the face box's sides, where crop is "margin"
-    resize: str = "linear"  # OpenCV's filter
-    gender_order: str = ORDER  # of the output, index 0 first
-    data: str = "unknown"
-    terms: str = "unknown"
-    split_seed: int | None = None
-    validation_split: float | None = None
-    test_split: float | None = None
-    fold: str | None = None  # "K/N": validated on the K-th of N parts, trained on the others
-    training: str | None = None  # the command line
-    engine: str | None = None
-    precision: str | None = None
-    epoch: int | None = None
-    val_loss: float | None = None
-    val_age_mae: float | None = None  # years
-    val_gender_accuracy: float | None = None  # 0 to 1
-    interval_level: float | None = None  # share of labels that age intervals are to cover
-    interval_factor: float | None = None  # on the spread of the ages, for that level
-
-    @property
-    def image_size(self):
-        """Side of the faces in pixels."""
-        return self.network.image_size
-
-    def attributes(self):
-        """The attributes of the file: a dict of numbers and short texts."""
-        network = {ATTRIBUTES.get(name, name): n for name, n in vars(self.network).items()}
-        return network | {k: v for k, v in vars(self).items() if k != "network" and v is not None}
-
-    def split_of(self, database):
-        """Rows of a database for training, validation and test, as these weights had them.
-
-        Args:
-            database: a `FaceDatabase` or `LabelledFaces`.
-        """
-        fold = tuple(map(int, self.fold.split("/"))) if self.fold else None
-        return database.split(self.validation_split, self.test_split, self.split_seed, fold)
+ARRAYS = 5000  # in a file, and
+PARAMETERS = 2 * 10**8  # in all of them: eight times those of the original's network
+TEXT = 4000  # characters of a text that is written
 
 
 def load(weight_file=None, depth=None, width=None):
@@ -114,104 +75,89 @@ def read(path):
 
     Raises `UserError` if the file is not a complete weight file of this network.
     """
-    import h5py
+    import numpy as np
+
+    from age_gender import hdf5
 
     path = Path(path)
-    with open(path, "rb") as file:
-        start = file.read(512)
-    if start.lstrip()[:1] == b"<":
-        raise UserError(f"{path} is a web page saved under this name: download the file again")
-    if not start:
-        raise UserError(f"{path} is empty: download or copy it again")
     try:
-        with h5py.File(path, "r", locking=False) as file:
-            group = file.get("model_weights", file)
-            arrays = _arrays(group, path)
-            attributes = {key: _plain(value) for key, value in file.attrs.items()}
-        description = _description(path, arrays, attributes)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        truncated = "truncated" in str(error)
+        with hdf5.opened(path) as file:
+            found = {name: file.attribute(name) for name in (*NUMBERS, *FIELDS)}
+            attributes = {name: value for name, value in found.items() if value is not None}
+            layers = _layers(file, path)
+            stored = [array for arrays in layers.values() for array in arrays.values()]
+            network = _network_of([a.shape for a in stored], attributes.get("image_size"), path)
+            arrays = [array.read().astype("float32") for array in stored]
+    except hdf5.Unreadable as problem:
         raise UserError(
-            f"{path} is truncated: download or copy it again"
-            if truncated
-            else f"{path} is not an HDF5 weight file, or is damaged: download or copy it again"
+            f"{path} is not a weight file: {problem}: download or copy it again"
+        ) from problem
+    if not FIELDS.keys() & attributes.keys():
+        attributes |= published.facts_of(path)
+    try:
+        description = of_attributes(network, attributes)
+    except ValueError as error:
+        raise UserError(
+            f"{path} has {error}: it is damaged, or of a newer version of this program"
         ) from error
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise UserError(f"{path} holds numbers that are not finite: its training diverged")
     return description, arrays
 
 
-def _arrays(group, path):
-    import h5py
+def _layers(file, path):
+    """The arrays of a file, unread: dict of dicts of `stored.Stored`, by layer and by name."""
+    from age_gender.hdf5 import Unreadable
 
-    if "layer_names" not in group.attrs:
+    group = file.group("model_weights") if "model_weights" in file else file
+    names = group.attribute("layer_names")
+    if names is None:
         raise UserError(
             f"{path} is an HDF5 file without Keras 2 weights in it: give a file that train.py "
             "or the original program wrote"
         )
-    arrays = []
-    for layer in group.attrs["layer_names"]:
-        layer_group = group[_plain(layer)]
-        for name in layer_group.attrs.get("weight_names", []):
-            data = layer_group[_plain(name)]
-            if not isinstance(data, h5py.Dataset) or data.dtype.kind != "f" or data.external:
-                raise UserError(f"{path} holds something other than numbers at {data.name}")
-            arrays.append(data[...].astype("float32"))
-    return arrays
+    layers, count = {}, 0
+    for layer in _distinct(names):
+        members = group.group(layer)
+        inside = _distinct(members.attribute("weight_names") or [])
+        count += len(inside)
+        if count > ARRAYS:
+            raise Unreadable(f"it has more than {ARRAYS} arrays")
+        layers[layer] = {name: members.array(name) for name in inside}
+        for array in layers[layer].values():
+            if array.dtype.kind != "f":
+                raise Unreadable(f"its {array.name!r} holds something other than weights")
+    return layers
 
 
-def _plain(value):
-    value = value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+def _distinct(names):
+    from age_gender.hdf5 import Unreadable
+
+    if not isinstance(names, list) or len(set(names)) < len(names):
+        raise Unreadable("its names of layers or weights are not a list of different names")
+    return names
 
 
-def _description(path, arrays, attributes):
-    """The metadata in the attributes, with the network's numbers as the arrays have them."""
-    import numpy as np
+def _network_of(shapes, image_size, path):
+    """The network whose arrays have these shapes.
 
-    fields = {field.name for field in dataclasses.fields(Description)} - {"network"}
-    known = {key: value for key, value in attributes.items() if key in fields}
-    if not known:
-        known = {k: v for k, v in published.facts_of(path).items() if k in fields}
-    if known.get("crop") == "aligned":
-        known["margin"] = None
-    description = Description(_network_of(arrays, path, attributes), **known)
-    for name, choices in CHOICES.items():
-        if getattr(description, name) not in choices:
-            raise UserError(
-                f"{path} has the {name} {getattr(description, name)!r}: it is damaged, or of a "
-                "newer version of this program"
-            )
-    if description.crop == "margin" and not 0 <= description.margin <= 10:
-        raise UserError(f"{path} has the margin {description.margin!r}: it is damaged")
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise UserError(f"{path} holds numbers that are not finite: its training diverged")
-    return description
-
-
-def _network_of(arrays, path, attributes):
-    """The network: its numbers are read off the arrays' shapes, the others are attributes.
-
-    Where it pools globally the shapes do not show the image size.
+    Where it pools globally the shapes do not show the image size, so it is given.
     """
-    shapes = [array.shape for array in arrays]
     kernels = [shape for shape in shapes if len(shape) == 4]
     heads = [shape for shape in shapes if len(shape) == 2]
     if [shape[1] for shape in heads] == [GENDER_CLASSES, AGE_CLASSES] and kernels:
-        names = {
-            ATTRIBUTES.get(each.name, each.name): each.name
-            for each in dataclasses.fields(WideResNet)
-        }
-        numbers = {names[key]: value for key, value in attributes.items() if key in names}
-        numbers["depth"] = sum(shape[:2] == (3, 3) for shape in kernels[1:]) + 4
-        numbers["stem"] = stem = (kernels[0][0] - 1) // 2
-        numbers["k"] = width = kernels[-1][3] // 64
-        numbers["pool"] = "global" if heads[0][0] == 64 * width else "local"
-        if numbers["pool"] == "local" and width:
-            numbers["image_size"] = int(4 * stem * (heads[0][0] // (64 * width)) ** 0.5)
+        stem, k, features = (kernels[0][0] - 1) // 2, kernels[-1][3] // 64, heads[0][0]
+        pool = "global" if features == 64 * k else "local"
+        if pool == "local" and k:
+            image_size = 4 * stem * math.isqrt(features // (64 * k))
+        elif not isinstance(image_size, int) or not SIZES[0] <= image_size <= SIZES[1]:
+            image_size = IMAGE_SIZE
+        depth = sum(shape[:2] == (3, 3) for shape in kernels[1:]) + 4
         with contextlib.suppress(ValueError):  # there is no such network
-            network = WideResNet(**numbers)
-            if network.shapes() == shapes:
+            network = WideResNet(image_size, depth, k, stem, pool)
+            if network.shapes() == shapes and sum(map(math.prod, shapes)) <= PARAMETERS:
                 return network
-    raise UserError(f"{path} holds {len(arrays)} arrays that are not a whole WideResNet's")
+    raise UserError(f"{path} holds {len(shapes)} arrays that are not a whole WideResNet's")
 
 
 def require(description, path, depth=None, width=None, image_size=None):
@@ -264,28 +210,35 @@ def write(path, model, description):
         model: a Keras model of `wide_resnet.WideResNet`.
         description: a `Description`.
     """
-    import numpy as np
-
-    with _hdf5(path) as file:
-        file.attrs.update(description.attributes())
-        file.attrs["backend"] = np.bytes_("tensorflow")
-        file.attrs["keras_version"] = np.bytes_("2.2.4")
-        names = []
-        kinds = collections.Counter()
-        for layer in model.layers:
-            if not layer.weights:
-                continue
+    layers, kinds = {}, collections.Counter()
+    for layer in model.layers:
+        if layer.weights:
             # Keras counts layers through the whole process, Keras 2's files from 0
             kind = re.sub(r"_\d+$", "", layer.name)
             name = f"{kind}_{kinds[kind]}" if kinds[kind] else kind
             kinds[kind] += 1
-            names.append(name)
-            group = file.create_group(name)
             inside = [f"{name}/{variable.name}:0" for variable in layer.weights]
-            group.attrs["weight_names"] = np.array(inside, dtype="S")
-            for where, value in zip(inside, layer.get_weights()):
-                group.create_dataset(where, data=value)
-        file.attrs["layer_names"] = np.array(names, dtype="S")
+            layers[name] = dict(zip(inside, layer.get_weights()))
+    _write(Path(path), layers, description)
+
+
+def _write(path, layers, description):
+    """Write arrays, a dict of dicts by layer and by name, and their metadata."""
+    import numpy as np
+
+    texts = {"backend": "tensorflow", "keras_version": "2.2.4"}
+    with _hdf5(path) as file:
+        for name, value in (texts | description.attributes()).items():
+            if isinstance(value, str):
+                value = np.bytes_(value[:TEXT].encode("utf-8", "backslashreplace"))
+            if value != b"":
+                file.attrs[name] = value
+        file.attrs["layer_names"] = np.array([*layers], dtype="S")
+        for layer, arrays in layers.items():
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = np.array([*arrays], dtype="S")
+            for name, array in arrays.items():
+                group.create_dataset(name, data=array)
 
 
 @contextlib.contextmanager
@@ -311,23 +264,22 @@ def keep_interval(path, level, factor):
 
 
 def copy_halved(source, target):
-    """Copy a weight file written here with its numbers as float16: half the size.
+    """Copy a weight file with its numbers as float16: half the size.
 
     Raises `UserError` if the target exists.
     """
-    import h5py
+    from age_gender import hdf5
 
     if target.exists():
         raise UserError(f"{target} exists: give another name")
-
-    with h5py.File(source, "r", locking=False) as file, _hdf5(target) as new:
-        old = file.get("model_weights", file)
-        new.attrs.update(old.attrs)
-        for layer in old.attrs["layer_names"]:
-            group = new.create_group(layer)
-            group.attrs.update(old[layer].attrs)
-            for name in old[layer].attrs["weight_names"]:
-                group.create_dataset(name, data=old[layer][name][...].astype("float16"))
+    description, _ = read(source)
+    with hdf5.opened(source) as file:
+        halved = {
+            layer: {name: array.read().astype("float16") for name, array in arrays.items()}
+            for layer, arrays in _layers(file, source).items()
+            if arrays
+        }
+    _write(target, halved, description)
 
 
 def get_args(argv=None):

@@ -117,6 +117,15 @@ def shared():
     return DATA
 
 
+@pytest.fixture
+def damaged():
+    """Folder of small damaged files, which is not part of the repository."""
+    folder = DATA.parent / "faults" / "hostile"
+    if not folder.is_dir():
+        pytest.skip(f"there are no damaged files at {folder}")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def astronaut():
     """A real photograph with one face, (512, 512, 3) uint8 BGR (NASA, public domain)."""

@@ -81,7 +81,8 @@ def test_other_file_is_one_line(tmp_path, content):
         message = f"--input: {path} is not a file: give the history that train.py wrote"
     else:
         path.write_bytes(content)
-        message = f"--input: {path} is not a training history of train.py"
+        problem = "it is not an HDF5 file" if content else "it is empty"
+        message = f"--input: {path} is not a training history of train.py: {problem}"
     with pytest.raises(UserError) as error:
         plot_history.main(["-i", str(path)])
     assert str(error.value) == message

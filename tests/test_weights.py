@@ -1,5 +1,6 @@
 import dataclasses
 import hashlib
+import math
 import shutil
 import sys
 
@@ -34,8 +35,10 @@ def test_written_file_comes_back_with_its_description(tmp_path, tiny_weights):
         margin=0.2,
         data="faces",
         split_seed=7,
+        validation_split=0.1,
+        test_split=0.0,
         val_loss=3.5,
-        training="train.py",
+        training="train.py --input ä日.mat",
     )
     weights.write(tmp_path / "w.hdf5", model, said)
     description, arrays = weights.read(tmp_path / "w.hdf5")
@@ -108,31 +111,30 @@ def test_model_starts_from_what_fits(tiny_weights):
         weights.load_into(WideResNet(32, 10, 2)(), description, arrays, WideResNet(32, 10, 2))
 
 
-def _bad_files(path, good):
-    """(name, content, message) of files that are no weights."""
+def _bad_files(good):
+    """(content, problem) of files that are no weights, by name."""
     whole = good.read_bytes()
     return {
         "page": (
             b"<!DOCTYPE html><html>Not Found</html>",
-            f"{path} is a web page saved under this name: download the file again",
+            "it is a web page saved under this name",
         ),
-        "empty": (b"", f"{path} is empty: download or copy it again"),
-        "cut": (whole[: len(whole) // 2], f"{path} is truncated: download or copy it again"),
-        "text": (
-            b"hello",
-            f"{path} is not an HDF5 weight file, or is damaged: download or copy it again",
-        ),
+        "empty": (b"", "it is empty"),
+        "cut": (whole[: len(whole) // 2], "it is truncated"),
+        "text": (b"hello", "it is not an HDF5 file"),
     }
 
 
 @pytest.mark.parametrize("kind", ["page", "empty", "cut", "text"])
 def test_file_that_is_no_weights_is_one_line(tmp_path, tiny_weights, kind):
     path = tmp_path / "bad.hdf5"
-    content, message = _bad_files(path, tiny_weights[0])[kind]
+    content, problem = _bad_files(tiny_weights[0])[kind]
     path.write_bytes(content)
     with pytest.raises(UserError) as error:
         weights.read(path)
-    assert str(error.value) == message
+    assert str(error.value) == (
+        f"{path} is not a weight file: {problem}: download or copy it again"
+    )
 
 
 def test_file_of_another_kind_is_one_line(tmp_path, tiny_weights):
@@ -153,35 +155,140 @@ def test_file_of_another_kind_is_one_line(tmp_path, tiny_weights):
     assert str(error.value) == f"{path} holds 38 arrays that are not a whole WideResNet's"
 
 
-def test_object_in_place_of_numbers_is_refused(tmp_path, tiny_weights):
-    path = tmp_path / "object.hdf5"
-    shutil.copy(tiny_weights[0], path)
-    with h5py.File(path, "r+") as file:
-        del file["conv2d/conv2d/kernel:0"]
-        file["conv2d"].create_dataset(
-            "conv2d/kernel:0", data="import os", dtype=h5py.string_dtype()
-        )
-    with pytest.raises(UserError, match="holds something other than numbers at /conv2d/conv2d"):
-        weights.read(path)
-
-
-@pytest.mark.parametrize(
-    "attribute, value, message",
-    [
-        ("resize", "cubic", "has the resize 'cubic': it is damaged, or of a newer version of this"),
-        ("crop", "round", "has the crop 'round': it is damaged, or of a newer version of this"),
-        ("layer_names", "conv2d", "is not an HDF5 weight file, or is damaged"),
-        ("layer_names", 5, "is not an HDF5 weight file, or is damaged"),
-    ],
-)
-def test_damaged_attribute_is_one_line(tmp_path, tiny_weights, attribute, value, message):
+def changed(tmp_path, tiny_weights, change):
+    """A copy of the tiny weights in which a function of the h5py file has changed something."""
     path = tmp_path / "bad.hdf5"
     shutil.copy(tiny_weights[0], path)
     with h5py.File(path, "r+") as file:
-        file.attrs[attribute] = value
+        change(file)
+    return path
+
+
+def refused(path):
     with pytest.raises(UserError) as error:
         weights.read(path)
-    assert message in str(error.value)
+    message = str(error.value)
+    assert message.startswith(str(path)) and message.isprintable()
+    return message.removeprefix(f"{path} ")
+
+
+KERNEL = "conv2d/conv2d/kernel:0"
+
+
+def with_kernel(**options):
+    """A change: the first kernel is another data set."""
+
+    def change(file):
+        del file[KERNEL]
+        file.create_dataset(KERNEL, **options)
+
+    return change
+
+
+def names_of_weights(names):
+    return lambda file: file["conv2d"].attrs.__setitem__("weight_names", names)
+
+
+@pytest.mark.parametrize(
+    "change, problem",
+    [
+        (
+            with_kernel(data="import os", dtype=h5py.string_dtype()),
+            f"its '{KERNEL}' holds something other than numbers",
+        ),
+        (
+            with_kernel(data=np.zeros((3, 3, 3, 16), int)),
+            f"its '{KERNEL}' holds something other than weights",
+        ),
+        (with_kernel(shape=(3, 3, 3, 16), dtype="f4"), f"its '{KERNEL}' is incomplete"),
+        (
+            with_kernel(shape=(2**16, 2**16, 3, 16), dtype="f4", chunks=(2**10, 2**10, 3, 16)),
+            f"its '{KERNEL}' has chunks that are too large",
+        ),
+        (
+            with_kernel(shape=(3, 3, 3, 16), dtype="f4", external=[("/etc/passwd", 0, 1728)]),
+            f"its '{KERNEL}' is stored in other files",
+        ),
+        (
+            names_of_weights(np.array([b"conv2d/kernel:0"] * 2)),
+            "its names of layers or weights are not a list of different names",
+        ),
+        (names_of_weights(5), "its names of layers or weights are not a list of different names"),
+        (
+            lambda file: file.attrs.__setitem__("layer_names", "conv2d"),
+            "its names of layers or weights are not a list of different names",
+        ),
+        (
+            lambda file: [file.attrs.__setitem__(f"a{n}", n) for n in range(1001)],
+            "it has more than 1000 attributes in one place",
+        ),
+    ],
+)
+def test_what_is_no_weights_is_refused_before_it_is_read(tmp_path, tiny_weights, change, problem):
+    assert refused(changed(tmp_path, tiny_weights, change)) == (
+        f"is not a weight file: {problem}: download or copy it again"
+    )
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 3, 16), (3, 3, 3, 2**30), (3, 3, 3), ()])
+def test_shapes_of_no_network_are_refused(tmp_path, tiny_weights, shape):
+    size = math.prod(shape)
+    data = {"data": np.zeros(shape, "f4")} if size < 2**20 else {"shape": shape, "dtype": "f4"}
+    path = changed(tmp_path, tiny_weights, with_kernel(**data))
+    assert refused(path) in (
+        "holds 39 arrays that are not a whole WideResNet's",
+        f"is not a weight file: its '{KERNEL}' is incomplete: download or copy it again",
+    )
+
+
+@pytest.mark.parametrize(
+    "attribute, value, problem",
+    [
+        ("resize", "cubic", "the resize 'cubic'"),
+        ("crop", "round", "the crop 'round'"),
+        ("crop", 5, "the crop 5"),
+        ("margin", "wide", "the margin 'wide'"),
+        ("margin", float("nan"), "the margin nan"),
+        ("margin", -1.0, "the margin -1.0"),
+        ("data", 7, "the data 7"),
+        ("split_seed", 0.5, "the split_seed 0.5"),
+        ("split_seed", 3, "a split_seed, but no validation_split"),
+        ("fold", "6/5", "the fold '6/5'"),
+        ("fold", "five", "the fold 'five'"),
+        ("epoch", "first", "the epoch 'first'"),
+        ("val_loss", np.inf, "the val_loss inf"),
+        ("val_age_mae", "small", "the val_age_mae 'small'"),
+        ("val_gender_accuracy", 2.0, "the val_gender_accuracy 2.0"),
+        ("interval_factor", "1", "the interval_factor '1'"),
+        ("interval_level", 1.5, "the interval_level 1.5"),
+        ("depth", 16, "the depth 16, but holds a WideResNet 10-1 for 32 px faces"),
+        ("image_size", "big", "the image_size 'big', but holds a WideResNet 10-1 for 32 px faces"),
+        ("crop", "\x1b[31mred", r"the crop '\\x1b[31mred'"),
+    ],
+)
+def test_attribute_of_another_type_or_range_is_one_line(
+    tmp_path, tiny_weights, attribute, value, problem
+):
+    path = changed(tmp_path, tiny_weights, lambda file: file.attrs.__setitem__(attribute, value))
+    assert refused(path) == f"has {problem}: it is damaged, or of a newer version of this program"
+
+
+@pytest.mark.parametrize("value", [[1, 2], np.zeros((2, 2)), h5py.Empty("f4"), True])
+def test_attribute_that_is_no_number_or_text_is_one_line(tmp_path, tiny_weights, value):
+    path = changed(tmp_path, tiny_weights, lambda file: file.attrs.__setitem__("epoch", value))
+    assert refused(path) == (
+        "is not a weight file: its attribute 'epoch' is neither a number nor a text: "
+        "download or copy it again"
+    )
+
+
+def test_texts_of_older_files_are_read_and_long_ones_cut(tmp_path, tiny_weights):
+    older = changed(tmp_path, tiny_weights, lambda f: f.attrs.__setitem__("training", "t\tä" * 99))
+    description, _ = weights.read(older)
+    assert description.training == r"t\tä" * 99
+    long = dataclasses.replace(description, training="x" * 5000)
+    weights.write(tmp_path / "new.hdf5", tiny_weights[1], long)
+    assert weights.read(tmp_path / "new.hdf5")[0].training == "x" * 4000
 
 
 def test_file_with_flipped_bytes_is_one_line_or_reads(tmp_path, tiny_weights):

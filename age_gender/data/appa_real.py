@@ -11,11 +11,11 @@ import numpy as np
 from age_gender.command_line import UserError, log, plural, progress, some
 from age_gender.data.dataset import OLDEST, Dataset, Pictures
 from age_gender.data.label_table import Table, first_fields
+from age_gender.description import MARGIN
 from age_gender.faces import whole
 from age_gender.genders import UNKNOWN
 from age_gender.pictures import read_picture
 from age_gender.processes import attempt
-from age_gender.weights import MARGIN
 from wide_resnet import AGE_CLASSES
 
 COLUMNS = {"apparent": "apparent_age_avg", "real": "real_age"}

@@ -8,21 +8,27 @@ stream, and appears when it is complete. The original's MATLAB 5 files are read 
 import contextlib
 import datetime
 import hashlib
+import math
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from age_gender import hdf5
 from age_gender.command_line import UserError
 from age_gender.data import matlab5
-from age_gender.files import NO_ROOM, atomic_write, reserve
+from age_gender.description import MARGIN, choices
+from age_gender.files import atomic_write, reserve
 from age_gender.genders import ORDER, UNKNOWN
-from age_gender.weights import MARGIN
+from age_gender.hdf5 import printable
+from age_gender.stored import Unreadable
 
-UNREADABLE = (OSError, ValueError, IndexError, TypeError, EOFError, NotImplementedError)
 MAKERS = "create_db.py or create_db_utkface.py"
 CHUNK = 16  # images; this and the next chosen by benchmarks/data/database_chunks.py
-CACHE = 0  # bytes of HDF5's chunk cache: without it, only the requested image is read
+ROWS = 10**7  # and pixels of a side that are read, most
+LARGEST = 4096
+TEXT = 2 * 4096  # bytes of a text, and of a file's name
+NAME = 2 * 4096
 
 
 class DatabaseWriter:
@@ -41,7 +47,12 @@ class DatabaseWriter:
 
     def _growing(self, name, shape, dtype, chunk):
         dataset = self._file.create_dataset(
-            name, (0, *shape), dtype, maxshape=(None, *shape), chunks=(chunk, *shape)
+            name,
+            (0, *shape),
+            dtype,
+            maxshape=(None, *shape),
+            chunks=(chunk, *shape),
+            fletcher32=True,
         )
         kind = "char" if name == "source" else np.dtype(dtype).name
         dataset.attrs["MATLAB_class"] = np.bytes_(kind)
@@ -139,106 +150,93 @@ class FaceDatabase:
     """
 
     def __init__(self, path):
-        """Open a database. Raises `UserError` if the file is not one."""
+        """Open a database. Raises `UserError` if the file is not one, `OSError` if the system does.
+
+        Faces that have changed since they were written are noticed here, by their checksums.
+        """
         self.path = Path(path)
         if not self.path.is_file():
             raise UserError(f"{path} is not a file: make a database with {MAKERS}")
-        open(self.path, "rb").close()  # raises the system's error if it may not be read
+        self._digests = self._source = None
         try:
-            if h5py.is_hdf5(self.path):
-                self._open_hdf5(h5py.File(self.path, "r", rdcc_nbytes=CACHE))
+            if hdf5.is_hdf5(self.path):
+                with hdf5.opened(self.path) as file:
+                    self._open_hdf5(file)
             else:
                 self._open_matlab5()
-            problem = self._problem()
-        except KeyError as error:
-            problem = f"it has no {error}"
-        except UNREADABLE as error:
-            if getattr(error, "errno", None) in NO_ROOM:
-                raise
-            truncated = "truncated" in str(error)
-            problem = "it is truncated" if truncated else f"it cannot be read ({error})"
-            problem = problem.replace("\n", " ")
-        if problem:
+        except Unreadable as problem:
             raise UserError(
                 f"{path} is not a complete face database: {problem}: make it with {MAKERS}"
-            )
-
-    def _problem(self):
-        """What is wrong with a database that could be opened; None if nothing is."""
-        shape, size = self.images.shape, self.img_size
-        if shape[1:] != (size, size, 3) or self.images.dtype != np.uint8:
-            return f"its images are {self.images.dtype} {shape}, not uint8 (N, {size}, {size}, 3)"
-        counts = len(self.images), len(self.genders), len(self.ages), len(self.groups)
-        if len(set(counts)) > 1:
-            return f"it has {counts[0]} images, {counts[1]} genders and {counts[2]} ages"
-        for name, labels, most in (("age", self.ages, 100), ("gender", self.genders, UNKNOWN)):
-            bad = np.flatnonzero((labels < 0) | (labels > most))
-            if len(bad):
-                return f"its row {bad[0]} has the {name} {labels[bad[0]]}, not one of 0 to {most}"
-        return None
+            ) from problem
 
     def __len__(self):
         return len(self.ages)
 
     def _open_hdf5(self, file):
-        def field(name):
-            if name not in file:
-                raise KeyError(name)
-            return file[name]
-
         def text(name, otherwise=None):
-            if name not in file:
-                return otherwise
-            return file[name][...].astype("<u2").tobytes().decode("utf-16-le")
+            return printable(_text(file.array(name))) if name in file else otherwise
 
-        self._file = file
-        self.images = field("image")
-        self.genders = field("gender")[...].reshape(-1).astype(int)
-        self.ages = field("age")[...].reshape(-1).astype(int)
-        self.groups = field("group")[...].reshape(-1).astype(int)
-        self.img_size = int(field("img_size")[0, 0])
-        self.min_score = float(field("min_score")[0, 0])
-        self.db = text("db")
-        self.crop = text("crop")
-        margin = text("margin")
-        self.margin = None if margin is None else float(margin)
-        self.resize = text("resize", "linear")
+        image = file.array("image")
+        self._read_numbers(file, image.shape, image.dtype)
+        self.groups = _labels(file.array("group"), "group", len(self), 2**32)
+        digests = file.array("sha256")
+        if digests.shape != (len(self), 32) or digests.dtype != np.uint8:
+            raise Unreadable("its 'sha256' is not 32 bytes for each image")
+        self._digests = digests.read()
+        self.db, self.crop, self.resize = text("db"), text("crop"), text("resize", "linear")
+        for name in ("crop", "resize"):
+            if getattr(self, name) not in choices(name):
+                raise Unreadable(f"its {name!r} is {getattr(self, name)!r}")
+        self.margin = None if self.crop == "aligned" else _margin(text("margin"))
         if text("gender_order", ORDER) != ORDER:
             self.genders = np.where(self.genders < UNKNOWN, 1 - self.genders, self.genders)
+        if "source" in file:
+            self._source = file.array("source")
+            if self._source.nbytes > NAME * (len(self) + 1):
+                raise Unreadable("its 'source' is not a list of names")
+            self._source.check()
+        self.images = image.by_rows()
 
     def _open_matlab5(self):
-        import scipy.io
-
-        labels = ["gender", "age", "db", "img_size", "min_score"]
-        try:
-            file = scipy.io.loadmat(self.path, variable_names=labels)
-            self.images = matlab5.images(self.path)
-        except scipy.io.matlab.MatReadError as error:
-            raise ValueError(str(error)) from error
-        self._file = None
-        self.genders = file["gender"].reshape(-1).astype(int)
-        self.ages = file["age"].reshape(-1).astype(int)
-        self.groups = np.arange(len(self.ages))
-        self.img_size = int(file["img_size"].item())
-        self.min_score = float(file["min_score"].item())
-        self.db = str(file["db"].item()).strip()
+        file = matlab5.opened(self.path)
+        self._read_numbers(file, file.array("image").shape, np.dtype(np.uint8))
+        self.groups = np.arange(len(self))
+        self.db = printable(file.array("db").text().strip())
         self.resize = "linear"
         if self.db == "utk":  # the original kept the order of UTKFace's names, 0 male
-            self.genders = 1 - self.genders
+            self.genders = np.where(self.genders < UNKNOWN, 1 - self.genders, self.genders)
         self.crop = "aligned" if self.db == "utk" else "margin"
         self.margin = None if self.db == "utk" else MARGIN
+        self.images = file.array("image").rows()
+
+    def _read_numbers(self, file, shape, dtype):
+        """The labels and numbers of either kind of file, for images of a shape and dtype."""
+        self.img_size = size = int(_number(file.array("img_size"), "img_size", 1, LARGEST))
+        self.min_score = _number(file.array("min_score"), "min_score", -math.inf, math.inf)
+        if shape[1:] != (size, size, 3) or dtype != np.uint8:
+            raise Unreadable(f"its images are {dtype} {shape}, not uint8 (N, {size}, {size}, 3)")
+        if shape[0] > ROWS:
+            raise Unreadable(f"it has more than {ROWS:,} images")
+        self.genders = _labels(file.array("gender"), "gender", shape[0], UNKNOWN)
+        self.ages = _labels(file.array("age"), "age", shape[0], 100)
 
     @property
     def has_sources(self):
         """Whether the file name of each row is recorded; the original's databases have none."""
-        return self._file is not None and "source" in self._file
+        return self._source is not None
 
     def sources(self):
         """File name of each row; raises `UserError` if the database does not record them."""
-        if not self.has_sources:
+        if self._source is None:
             raise UserError(f"{self.path} does not record the names of its pictures")
-        text = self._file["source"][...].astype("<u2").tobytes()
-        return text.decode("utf-16-le", "surrogatepass").split("\n")[:-1]
+        try:
+            text = _text(self._source, NAME * (len(self) + 1), "surrogatepass")
+        except (Unreadable, UnicodeDecodeError) as problem:
+            raise UserError(f"{self.path}: the names of its pictures are damaged") from problem
+        names = text.split("\n")[:-1]
+        if len(names) != len(self):
+            raise UserError(f"{self.path} names {len(names)} pictures for its {len(self)} rows")
+        return names
 
     def split(self, validation, test, seed, fold=None):
         """Rows for training, validation and test; see `split`."""
@@ -246,9 +244,48 @@ class FaceDatabase:
 
     def digests(self):
         """SHA-256 of each row's file; of its pixels in the original's databases."""
-        if self._file is not None:
-            return [row.tobytes() for row in self._file["sha256"][...]]
+        if self._digests is not None:
+            return [row.tobytes() for row in self._digests]
         return [hashlib.sha256(image.tobytes()).digest() for image in self.images]
+
+
+def _number(array, name, least, most):
+    """The number in an array of one."""
+    values = array.read() if math.prod(array.shape) == 1 else np.empty(0)
+    if values.dtype.kind not in "iuf" or not values.size or not least <= values.item() <= most:
+        raise Unreadable(f"its {name!r} is not a number from {least} to {most}")
+    return float(values.item())
+
+
+def _labels(array, name, count, most):
+    """The whole numbers in an array as (N,) int. Raises `Unreadable` if they are not ``count``."""
+    if math.prod(array.shape) != count:
+        raise Unreadable(f"it has {count} images, but {math.prod(array.shape)} of {name!r}")
+    labels = array.read().reshape(-1)
+    if labels.dtype.kind not in "iuf":
+        raise Unreadable(f"its {name!r} holds something other than numbers")
+    bad = np.flatnonzero(~((labels >= 0) & (labels <= most)) | (labels % 1 != 0))
+    if len(bad):
+        raise Unreadable(
+            f"its row {bad[0]} has the {name} {labels[bad[0]]:g}, not one of 0 to {most}"
+        )
+    return labels.astype(int)
+
+
+def _text(array, most=TEXT, errors="replace"):
+    """The text that MATLAB keeps as an array of UTF-16 codes."""
+    codes = array.read(most)
+    if codes.dtype.kind not in "u":
+        raise Unreadable(f"its {array.name!r} is not a text")
+    return codes.astype("<u2").tobytes().decode("utf-16-le", errors)
+
+
+def _margin(text):
+    """A margin from its text."""
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text or "nan") <= 10:
+            return float(text)
+    raise Unreadable(f"its 'margin' is {text!r}")
 
 
 def split(digests, groups, validation, test, seed, fold=None):

@@ -5,16 +5,22 @@ The crops have a margin of 0.4 of the detected face's sides, and are taken whole
 """
 
 import dataclasses
+import re
 
 import numpy as np
 
 from age_gender.command_line import UserError
+from age_gender.data import matlab5
 from age_gender.data.dataset import Dataset
-from age_gender.weights import MARGIN
+from age_gender.description import MARGIN
+from age_gender.genders import FEMALE, MALE
+from age_gender.hdf5 import printable
+from age_gender.stored import Unreadable
 
 TERMS = "academic research only"
 IMDB = Dataset("imdb", "IMDB-WIKI (imdb)", TERMS, "margin", MARGIN)
 WIKI = Dataset("wiki", "IMDB-WIKI (wiki)", TERMS, "margin", MARGIN)
+LATEST = 10**7  # days since the year 0, and a bound for years
 FIELDS = ("dob", "photo_taken", "full_path", "gender", "face_score", "second_face_score")
 
 
@@ -36,26 +42,35 @@ def read_meta(path, db):
         path: the file.
         db: "imdb" or "wiki".
     """
-    import scipy.io
-
     if not path.is_file():
         raise UserError(f"{path} is not a file: fetch it with ./download.sh {db}")
-    wrong = f"{path} is not the metadata file of {db}: fetch it again with ./download.sh {db}"
     try:
-        table = scipy.io.loadmat(path, variable_names=[db])[db][0, 0]
-        fields = {name: table[name].reshape(-1) for name in FIELDS}
-        names = [str(name[0]) for name in fields["full_path"]]
-        born = np.maximum(fields["dob"].astype(int) - 366, 1)
-        ages = ages_of(fields["photo_taken"].astype(int), born)
-        numbers = (fields[name].astype(float) for name in FIELDS[3:])
-    except OSError:
-        raise
-    except Exception as error:  # SciPy raises exceptions of many kinds
-        raise UserError(wrong) from error
-    rows = Rows(names, ages, *numbers)
-    if len({len(column) for column in vars(rows).values()}) > 1:
-        raise UserError(wrong)
-    return rows
+        table = matlab5.opened(path).array(db).fields()
+        missing = [name for name in FIELDS if name not in table]
+        if missing:
+            raise Unreadable(f"its {db!r} has no {missing[0]!r}")
+        names = [printable(name) for name in table["full_path"].texts()]
+        if any(name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) for name in names):
+            raise Unreadable("it names files outside its folder")
+        numbers = {name: table[name].read().reshape(-1) for name in FIELDS if name != "full_path"}
+        for name, column in numbers.items():
+            if len(column) != len(names):
+                raise Unreadable(f"it has {len(names)} names, but {len(column)} of {name!r}")
+        for name in ("dob", "photo_taken"):
+            if not (abs(numbers[name].astype(float)) < LATEST).all():
+                raise Unreadable(f"its {name!r} has days or years that are none")
+        genders = numbers["gender"].astype(float)
+        if not (np.isnan(genders) | np.isin(genders, (FEMALE, MALE))).all():
+            raise Unreadable("its 'gender' is not 0, 1 or unknown everywhere")
+    except Unreadable as problem:
+        raise UserError(
+            f"{path} is not the metadata file of {db}: {problem}: fetch it again with "
+            f"./download.sh {db}"
+        ) from problem
+    born = np.maximum(numbers["dob"].astype(int) - 366, 1)
+    ages = ages_of(numbers["photo_taken"].astype(int), born)
+    scores = (numbers[name].astype(float) for name in ("face_score", "second_face_score"))
+    return Rows(names, ages, genders, *scores)
 
 
 def ages_of(taken, born):

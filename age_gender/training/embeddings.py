@@ -118,24 +118,32 @@ def standardised(path, digests):
     """
     import numpy as np
 
+    from age_gender import npz
+    from age_gender.stored import Unreadable
+
     try:
-        with np.load(path) as file:
-            known, embeddings = file["sha256"], file["descriptors"].astype(np.float32)
+        arrays = npz.read(path)
+        known, embeddings = arrays.get("sha256"), arrays.get("descriptors")
+        if known is None or embeddings is None:
+            raise Unreadable("it has no embeddings")
+        if known.dtype != np.uint8 or embeddings.dtype.kind != "f":
+            raise Unreadable("its arrays are of other types")
+        embeddings = embeddings.astype(np.float32)
         if known.shape != (len(embeddings), 32) or embeddings.shape[1:] != (LENGTH,):
-            raise ValueError
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # NumPy raises exceptions of many kinds
+            raise Unreadable("its arrays are of other shapes")
+        if not np.isfinite(embeddings).all():
+            raise Unreadable("it holds numbers that are not finite")
+    except Unreadable as problem:
         raise UserError(
-            f"{path} is not a file of embeddings: make one with "
+            f"{path} is not a file of embeddings: {problem}: make one with "
             "python3 -m age_gender.training.embeddings"
-        ) from error
+        ) from problem
     row_of = {digest.tobytes(): row for row, digest in enumerate(known) if embeddings[row].any()}
     rows = np.array([row_of.get(digest, -1) for digest in digests])
     if (rows < 0).all():
         raise UserError(f"{path} has no embedding of these faces: make one of their database")
     used = embeddings[[*row_of.values()]]
-    numbers = (embeddings - used.mean(0)) / used.std(0)
+    numbers = (embeddings - used.mean(0)) / np.maximum(used.std(0), 1e-6)
     numbers = np.concatenate([numbers, np.zeros((1, LENGTH), np.float32)])
     return numbers[rows].astype(np.float16)
 

@@ -3,16 +3,19 @@
 A run that is restored from it ends with the same weights as if it had never stopped.
 """
 
-import io
 import json
-import zipfile
+import os
+import re
 
 import keras
 import numpy as np
 from keras import ops
 
+from age_gender import npz
+from age_gender.autotune import ENGINES, PRECISIONS
 from age_gender.command_line import UserError
 from age_gender.files import atomic_write
+from age_gender.stored import Unreadable
 
 
 def read_state(path, content=None):
@@ -25,11 +28,40 @@ def read_state(path, content=None):
     Raises `UserError` if it is damaged.
     """
     try:
-        with np.load(io.BytesIO(content) if content else path) as file:
-            facts = json.loads(str(file["said"]))
-            return facts, [file[f"{i}"] for i in range(len(file.files) - 1)]
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        arrays = npz.read(path, content)
+        facts = _facts(str(arrays.pop("said", "")))
+        return facts, [arrays[f"{number}"] for number in range(len(arrays))]
+    except (Unreadable, KeyError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: remove it and start afresh") from error
+
+
+def _facts(text):
+    """The numbers and texts of a state. Raises ValueError if one is missing or of another type."""
+    facts = json.loads(text)
+    epoch, best, file = (facts.get(name) for name in ("epoch", "best", "best file"))
+    rows, losses, settings = (facts.get(name) for name in ("history", "losses", "settings"))
+    right = (
+        (isinstance(epoch, int) and 0 <= epoch <= 10**6)
+        and (isinstance(best, float))
+        and (file is None or isinstance(file, str) and os.path.basename(file) == file)
+        and (isinstance(rows, list) and all(_are_numbers(row, dict) for row in rows))
+        and (_are_numbers(losses, list))
+        and (
+            isinstance(settings, dict) and all(isinstance(v, str | int) for v in settings.values())
+        )
+        and (settings.get("engine") in ENGINES and settings.get("precision") in PRECISIONS)
+        and (re.fullmatch(r"[1-9]\d{0,4}", str(settings.get("steps_per_execution"))))
+    )
+    if not right:
+        raise ValueError
+    return facts
+
+
+def _are_numbers(values, kind):
+    """Whether something is a list of numbers, or a dict of them."""
+    if not isinstance(values, kind):
+        return False
+    return all(isinstance(v, float | int) for v in (values.values() if kind is dict else values))
 
 
 class State(keras.callbacks.Callback):
@@ -87,7 +119,9 @@ class State(keras.callbacks.Callback):
             raise UserError(f"the run had other settings: {', '.join(differing)}")
         model.optimizer.build(model.trainable_variables)
         variables = self._variables(model)
-        if [variable.shape for variable in variables] != [array.shape for array in arrays]:
+        kinds = {array.dtype.kind for array in arrays}
+        shapes = [array.shape for array in arrays]
+        if [variable.shape for variable in variables] != shapes or not kinds <= set("iuf"):
             raise UserError(f"{self.path} is of another version of this program: start afresh")
         for variable, array in zip(variables, arrays):
             variable.assign(array)

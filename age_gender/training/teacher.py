@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from age_gender import weights
+from age_gender import npz, weights
 from age_gender.command_line import UserError, log, progress
 from age_gender.data.labelled import cut_of
 from age_gender.files import atomic_write, locked
@@ -199,9 +199,9 @@ def _compute(teachers, faces, rows, way, batch_size):
 
 def _read(path, made_of, count):
     try:
-        with np.load(path) as file:  # which unpickles nothing
-            found = {name: str(file[name]) for name in made_of}
-            heads = [file["gender"], file["age"]]
+        file = npz.read(path)
+        found = {name: str(file[name]) for name in made_of}
+        heads = [file["gender"], file["age"]]
         if not all(map(_are_probabilities, heads, (GENDER_CLASSES, AGE_CLASSES))):
             raise ValueError
     except PermissionError:

@@ -124,17 +124,15 @@ MAKE = "make it with create_db.py or create_db_utkface.py"
     "content, problem",
     [
         (b"", "it is truncated"),
-        (b"no database" * 20, "it cannot be read ("),
-        (b"<html>" * 100, "it cannot be read ("),
-        (b"\x89HDF\r\n\x1a\n", "it cannot be read ("),
+        (b"no database" * 20, "it is neither an HDF5 nor a MATLAB 5 file"),
+        (b"<html>" * 100, "it is neither an HDF5 nor a MATLAB 5 file"),
+        (b"\x89HDF\r\n\x1a\n", "it is damaged"),
     ],
 )
 def test_other_file_is_one_line(tmp_path, content, problem):
     path = tmp_path / "faces.mat"
     path.write_bytes(content)
-    message = refused(path)
-    assert message.startswith(f"{path} is not a complete face database: {problem}")
-    assert message.endswith(f": {MAKE}") and "\n" not in message
+    assert refused(path) == f"{path} is not a complete face database: {problem}: {MAKE}"
 
 
 def refused(path):
@@ -184,7 +182,13 @@ def write_ours(path, count=200, **changed):
         ({"gender": None}, "it has no 'gender'"),
         ({"image": None}, "it has no 'image'"),
         ({"img_size": None}, "it has no 'img_size'"),
-        ({"age": np.zeros(150)}, "it has 200 images, 200 genders and 150 ages"),
+        ({"age": np.zeros(150)}, "it has 200 images, but 150 of 'age'"),
+        ({"age": np.full(200, np.nan)}, "its row 0 has the age nan, not one of 0 to 100"),
+        ({"age": np.full(200, 0.5)}, "its row 0 has the age 0.5, not one of 0 to 100"),
+        ({"age": np.full(200, 2.0**63)}, "its row 0 has the age 9.22337e+18, not one of 0 to 100"),
+        ({"gender": np.full(200, -1)}, "its row 0 has the gender -1, not one of 0 to 2"),
+        ({"img_size": np.inf}, "its 'img_size' is not a number from 1 to 4096"),
+        ({"min_score": np.nan}, "its 'min_score' is not a number from -inf to inf"),
         ({"age": np.r_[np.zeros(199), 101]}, "its row 199 has the age 101, not one of 0 to 100"),
         ({"gender": np.full(200, 3)}, "its row 0 has the gender 3, not one of 0 to 2"),
         ({"img_size": 17}, "its images are uint8 (200, 16, 16, 3), not uint8 (N, 17, 17, 3)"),
@@ -193,6 +197,171 @@ def write_ours(path, count=200, **changed):
 def test_damaged_database_is_one_line(tmp_path, make, changed, problem):
     path = make(tmp_path / "faces.mat", **changed)
     assert refused(path) == f"{path} is not a complete face database: {problem}: {MAKE}"
+
+
+def damage(path, change):
+    """Change something in a database of ours by a function of the h5py file."""
+    with h5py.File(path, "r+") as file:
+        change(file)
+    return path
+
+
+def replaced(name, **options):
+    """A change: another data set has the name of one."""
+
+    def change(file):
+        del file[name]
+        file.create_dataset(name, **options)
+
+    return change
+
+
+def linked(name, link):
+    def change(file):
+        del file[name]
+        file[name] = link
+
+    return change
+
+
+def looped(file):
+    del file["image"]
+    group = file.create_group("image")
+    group["image"] = group
+
+
+def from_other_rows(file):
+    """The image as a view of another data set, in this file or in others."""
+    layout = h5py.VirtualLayout((200, 16, 16, 3), np.uint8)
+    layout[:] = h5py.VirtualSource(file["image"])
+    file.move("image", "other")
+    file.create_virtual_dataset("image", layout)
+
+
+SHAPE = {"shape": (200, 16, 16, 3), "dtype": np.uint8}
+DIGESTS = {"dtype": np.uint8, "chunks": (100, 32)}
+
+
+@pytest.mark.parametrize(
+    "change, problem",
+    [
+        (
+            replaced("image", **SHAPE, external=[("/etc/passwd", 0, 153_600)]),
+            "its 'image' is stored in other files",
+        ),
+        (from_other_rows, "its 'image' is stored in other files"),
+        (
+            linked("image", h5py.ExternalLink("/dev/zero", "image")),
+            "its 'image' is a link to elsewhere",
+        ),
+        (linked("image", h5py.SoftLink("/image")), "its 'image' is a link to elsewhere"),
+        (looped, "its 'image' is not an array"),
+        (replaced("image", **SHAPE), "its 'image' is incomplete"),
+        (
+            replaced("image", **SHAPE, chunks=(16, 16, 16, 3), fillvalue=7),
+            "its 'image' is incomplete",
+        ),
+        (
+            replaced("image", **SHAPE, compression="lzf"),
+            "its 'image' went through a filter that is not read here",
+        ),
+        (
+            replaced("image", shape=(2**40, 16, 16, 3), dtype=np.uint8, chunks=(16, 16, 16, 3)),
+            "its 'image' is incomplete",
+        ),
+        (replaced("sha256", shape=(200, 32), **DIGESTS), "its 'sha256' is incomplete"),
+        (replaced("sha256", shape=(2**40, 32), **DIGESTS), "its 'sha256' is incomplete"),
+        (
+            replaced("sha256", data=np.zeros((199, 32), np.uint8)),
+            "its 'sha256' is not 32 bytes for each image",
+        ),
+        (replaced("age", data=h5py.Empty("u1")), "its 'age' is empty"),
+        (replaced("age", data=[b"young"] * 200), "its 'age' holds something other than numbers"),
+        (
+            replaced("age", data=["old"] * 200, dtype=h5py.string_dtype()),
+            "its 'age' holds something other than numbers",
+        ),
+        (
+            replaced("age", data=np.zeros(200, [("a", "i4")])),
+            "its 'age' holds something other than numbers",
+        ),
+        (replaced("db", data=np.zeros((5000, 1), np.uint16)), "its 'db' is too large: (5000, 1)"),
+        (replaced("crop", data=np.frombuffer(b"r\0d\0", "<u2")[:, None]), "its 'crop' is 'rd'"),
+    ],
+)
+def test_what_the_file_does_not_hold_itself_is_refused(tmp_path, change, problem):
+    path = write(tmp_path / "faces.mat", 200)
+    damage(path, change)
+    assert refused(path) == f"{path} is not a complete face database: {problem}: {MAKE}"
+
+
+def test_margin_that_is_none_is_one_line(tmp_path):
+    path = write(tmp_path / "faces.mat", 1, crop="margin", margin=0.4)
+    codes = np.frombuffer("wide".encode("utf-16-le"), "<u2")[:, None]
+    damage(path, replaced("margin", data=codes))
+    assert refused(path).endswith(f": its 'margin' is 'wide': {MAKE}")
+
+
+@pytest.mark.parametrize(
+    "name, place", [("image", 3), ("image", 100_000), ("age", 4), ("sha256", 9)]
+)
+def test_flipped_bit_is_noticed_and_named(tmp_path, name, place):
+    path = write(tmp_path / "faces.mat", 200)
+    with h5py.File(path) as file:
+        chunk = min(place // (16 * 768), 12) if name == "image" else 0
+        offset = file[name].id.get_chunk_info(chunk).byte_offset + place - chunk * 16 * 768
+        data = path.read_bytes()
+        if data.find(file[name][16 * chunk : 16 * chunk + 16].tobytes(), offset) != offset:
+            offset += file.userblock_size
+    path.write_bytes(data[:offset] + bytes([data[offset] ^ 4]) + data[offset + 1 :])
+    rows = f" in the rows {16 * chunk} to {16 * chunk + 15}" if name == "image" else ""
+    assert refused(path).endswith(f": its '{name}' is damaged{rows}: {MAKE}")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"chunks": (16, 16, 16, 3)},  # as databases were before they had checksums
+        {},
+        {"chunks": (16, 16, 16, 3), "compression": "gzip"},
+        {"chunks": (64, 8, 16, 1), "compression": "gzip", "shuffle": True, "fletcher32": True},
+    ],
+)
+def test_image_that_is_laid_out_otherwise_is_read(tmp_path, options):
+    path = write(tmp_path / "faces.mat", 200)
+    damage(path, replaced("image", data=images_of(np.arange(200), 16).astype(np.uint8), **options))
+    database = FaceDatabase(path)
+    assert all((database.images[row] == row).all() for row in range(200))
+    assert (database.images[190:] == np.arange(190, 200)[:, None, None, None]).all()
+
+
+def test_names_that_are_not_one_for_each_row_are_one_line(tmp_path):
+    path = write(tmp_path / "faces.mat", 200)
+    damage(path, replaced("source", data=np.full((7, 1), 10, np.uint16)))
+    with pytest.raises(UserError, match="faces.mat names 7 pictures for its 200 rows"):
+        FaceDatabase(path).sources()
+
+
+@pytest.mark.parametrize(
+    "name, problem",
+    [
+        ("h5_empty_age.mat", "its 'age' is empty"),
+        ("h5_flip44.mat", "it is damaged"),
+        ("h5_huge_sha256.mat", "its 'sha256' is incomplete"),
+        ("h5_loop_image.mat", "its 'image' is a link to elsewhere"),
+        ("h5_missing_sha256.mat", "it has no 'sha256'"),
+        ("m5c_flip0.mat", "it is damaged"),
+    ],
+)
+def test_damaged_file_is_one_line(damaged, name, problem):
+    assert refused(damaged / name) == (
+        f"{damaged / name} is not a complete face database: {problem}: {MAKE}"
+    )
+
+
+def test_fifo_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "faces.mat")
+    assert "faces.mat is not a file: make a database with" in refused(tmp_path / "faces.mat")
 
 
 def test_missing_database_is_one_line(tmp_path):

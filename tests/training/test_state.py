@@ -22,8 +22,11 @@ class Recorder:
     model = None
 
 
+WAY = {"engine": "xla", "precision": "float32", "steps_per_execution": "1"}
+
+
 def state(path, settings):
-    return State(path, settings, Recorder(), Recorder(), Recorder())
+    return State(path, settings | WAY, Recorder(), Recorder(), Recorder())
 
 
 def test_state_brings_back_every_number_and_ends_with_the_same_weights(model, tmp_path):
