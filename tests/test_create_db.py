@@ -109,11 +109,24 @@ def test_real_meta_file_keeps_38138_rows(shared):
     assert [count for _, count in dropped] == [19335, 4070, 49, 736]
 
 
-@pytest.mark.parametrize("content", [None, b"", b"<html>", "other", "lacks", "uneven"])
-def test_wrong_meta_file_is_one_line_and_leaves_nothing(tmp_path, content):
+@pytest.mark.parametrize(
+    "content, problem",
+    [
+        (None, None),
+        (b"", "it is truncated"),
+        (b"<html>", "it is truncated"),
+        ("other", "it has no 'wiki'"),
+        ("lacks", "its 'wiki' has no 'photo_taken'"),
+        ("uneven", "it has 7 names, but 5 of 'gender'"),
+    ],
+)
+def test_wrong_meta_file_is_one_line_and_leaves_nothing(tmp_path, content, problem):
     folder = write_tree(tmp_path / "crop")
     meta = folder / "wiki.mat"
-    expected = f"{meta} is not the metadata file of wiki: fetch it again with ./download.sh wiki"
+    expected = (
+        f"{meta} is not the metadata file of wiki: {problem}: fetch it again with "
+        "./download.sh wiki"
+    )
     if content is None:
         meta.unlink()
         expected = f"{meta} is not a file: fetch it with ./download.sh wiki"

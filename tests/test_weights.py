@@ -392,6 +392,6 @@ def test_offline_says_where_to_put_the_file(monkeypatch, tmp_path):
     with pytest.raises(UserError) as error:
         weights.find(NAME)
     assert str(error.value) == (
-        f"{NAME} could not be downloaded ([Errno 111] Connection refused): run the command again "
+        f"{NAME}: it could not be downloaded (Connection refused): run the command again "
         f"to resume, or download http://127.0.0.1:9/{NAME} by hand and put it at {tmp_path / NAME}"
     )
