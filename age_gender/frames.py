@@ -194,27 +194,30 @@ class VideoFile:
 
     def __init__(self, path):
         self.path = str(path)
+        self._name = printable(self.path)
         if not Path(path).is_file():
             kind = "is no file" if Path(path).exists() else "does not exist"
-            raise UserError(f"{path} {kind}: give a camera index or a video file")
+            raise UserError(f"{self._name} {kind}: give a camera index or a video file")
         with open_file(self.path) as capture:
             if not capture.isOpened():
-                raise UserError(f"{path} is not a video that OpenCV can read")
+                raise UserError(f"{self._name} is not a video that OpenCV can read")
             rate = capture.get(cv2.CAP_PROP_FPS)
             frames = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.rate = rate if SLOWEST <= rate <= FASTEST else NOMINAL_RATE
         self._lasts = max(frames, 0) / self.rate
 
     def __iter__(self):
-        number, clock = 0, Clock(self.path, self.rate)
+        number, clock, lasts = 0, Clock(self._name, self.rate), self._lasts
         with open_file(self.path) as capture:
-            for number, image in images(capture, self.path):
+            for number, image in images(capture, self._name):
+                if clock.last is None:  # Matroska's length counts from zero, positions do not
+                    lasts -= max(capture.get(cv2.CAP_PROP_PTS), 0) / self.rate
                 position = clock.position(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
                 yield Frame(f"frame {number}", image, number, position, time.monotonic())
         if not number:
-            raise UserError(f"{self.path} holds no frame that OpenCV can read")
-        if clock.last + clock.step < 0.95 * self._lasts - 1:
+            raise UserError(f"{self._name} holds no frame that OpenCV can read")
+        if clock.last + clock.step < 0.95 * lasts - 1:
             log(
-                f"warning: {self.path} should last {self._lasts:.1f} s, and its last frame that "
+                f"warning: {self._name} should last {lasts:.1f} s, and its last frame that "
                 f"can be read is at {clock.last:.1f} s: it is damaged or cut short"
             )

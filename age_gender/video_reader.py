@@ -6,7 +6,7 @@ import os
 
 import cv2
 
-from age_gender.command_line import UserError, log
+from age_gender.command_line import UserError, log, printable
 
 MOST_FAILED = 100  # frames in a row that cannot be read, after which the source is given up
 CAPTURE_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"  # read by OpenCV when it opens a video
@@ -83,7 +83,7 @@ def _with_open_file(path):
     try:
         file = open(path, "rb")  # noqa: SIM115
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from error
+        raise UserError(f"{printable(path)}: {error.strerror}") from error
     with file:
         options = f"fd;{file.fileno()}|{ONLY.format('fd')}"
         with open_capture(("fd:", cv2.CAP_FFMPEG), options) as capture:

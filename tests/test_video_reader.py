@@ -129,6 +129,41 @@ def test_video_that_ends_early_is_said(tmp_path, capsys):
     )
 
 
+def test_name_of_two_lines_is_one_line_in_messages(tmp_path):
+    (tmp_path / "two\nlines.mp4").write_text("no video")
+    with pytest.raises(UserError) as error:
+        frames.open_source(tmp_path / "two\nlines.mp4")
+    assert str(error.value) == f"{tmp_path}/two\\nlines.mp4 is not a video that OpenCV can read"
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "avi", "mkv", "ts"])
+def test_damaged_video_is_read_as_far_as_it_goes_or_is_one_error(tmp_path, capsys, suffix):
+    import av
+
+    rng, path = np.random.default_rng(0), tmp_path / f"clip.{suffix}"
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(20):
+            frame = av.VideoFrame.from_ndarray(np.roll(PICTURE, number, 1), format="bgr24")
+            made.mux(stream.encode(frame))
+        made.mux(stream.encode(None))
+    whole, outcomes = path.read_bytes(), set()
+    for number in range(60):
+        content = bytearray(whole[: rng.integers(len(whole))] if number % 3 == 0 else whole)
+        for place in rng.integers(max(len(content), 1), size=number % 20):
+            content[place : place + 1] = bytes([rng.integers(256)])
+        path.write_bytes(content)
+        try:
+            times = times_of(frames.open_source(path))
+            assert all(np.diff(times) > 0)
+            outcomes.add("read")
+        except UserError as error:
+            assert str(path) in str(error)
+            outcomes.add("refused")
+    assert outcomes == {"read", "refused"}
+
+
 class Failing:
     """A reader that raises an error at some frames."""
 

@@ -74,6 +74,20 @@ def test_every_frame_of_a_video_is_shown_though_no_analysis_ever_comes(tmp_path,
     assert set(numbers) >= {*range(1, 11)} and len(analyst.asked) == 1
 
 
+def test_intervals_do_not_ask_the_clock_that_may_be_set(tmp_path, picture, monkeypatch):
+    path = write_video(tmp_path / "clip.avi", picture, 10, rate=20)
+
+    def wall_clock():
+        raise AssertionError("the system's clock may be set at any time")
+
+    monkeypatch.setattr(time, "time", wall_clock)
+    shown = list(player.Player(frames.open_source(path), Slow(1)))
+    assert {each.frame.number for each in shown} >= {*range(1, 11)}
+    positions = [each.frame.time for each in shown if each.frame.number]
+    np.testing.assert_allclose(np.unique(positions), np.arange(10) / 20, atol=1e-3)
+    assert any(each.faces for each in shown)
+
+
 def test_boxes_go_when_no_analysis_replaces_them(monkeypatch):
     """On a clock that goes on by 0.3 seconds with each frame."""
     clock = SimpleNamespace(now=100.0)
