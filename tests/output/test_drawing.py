@@ -83,3 +83,21 @@ def test_message_stands_at_the_bottom_and_fits():
     assert (frame.image == 90).all()
     small = drawing.annotated(Shown(frame, faces, None, "no camera 0"), longer=320)
     assert small.shape == (240, 320, 3) and (small[-20:] != 90).any()
+
+
+@pytest.mark.parametrize("size", [(1, 8000), (8000, 1), (1, 1), (3, 20000)])
+@pytest.mark.parametrize("cropped", [False, True])
+def test_line_of_a_picture_can_be_drawn_on_and_shown(size, cropped):
+    image = np.full((*size, 3), 200, np.uint8)
+    estimate = Estimate(30.0, 0.2)
+    face = AnalysedFace(0, Face(0, 0, size[1], size[0]), estimate, estimate)
+    faces = [face] if cropped else []
+    boxes, labels = [(0, 0, size[1], size[0])] * cropped, [estimate.label] * cropped
+    assert drawing.annotate(image, boxes, labels).size
+    assert drawing.annotated(Shown(Frame.now("line", image, 1), faces, None, None), 640).size
+
+
+def test_picture_of_ones_own_is_drawn_on_in_place():
+    image = np.full((400, 400, 3), 200, np.uint8)
+    assert drawing.annotate(image, [(50, 50, 90, 90)], ["F 30"], in_place=True) is image
+    assert (image != 200).any()
