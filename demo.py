@@ -102,7 +102,8 @@ def video(args, session, windowed):
         except KeyboardInterrupt:
             if not recording:
                 raise
-            log("stopped: what was recorded is kept")
+            if recording.frames:
+                log("stopped: what was recorded is kept")
     if recording:
         log(f"{recording}: {VIDEO} and its tables are in {args.output_dir}")
 
