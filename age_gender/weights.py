@@ -258,9 +258,12 @@ def _hdf5(path, content=b""):
 
 def keep_interval(path, level, factor):
     """Write into a weight file the factor with which its age intervals cover a share ``level``."""
-    with _hdf5(path, Path(path).read_bytes()) as file:
-        file.attrs["interval_level"] = level
-        file.attrs["interval_factor"] = factor
+    try:
+        with _hdf5(path, Path(path).read_bytes()) as file:
+            file.attrs["interval_level"] = level
+            file.attrs["interval_factor"] = factor
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:  # HDF5's
+        raise UserError(f"{path} is damaged: nothing can be written into it") from error
 
 
 def copy_halved(source, target):
