@@ -152,6 +152,10 @@ def end():
         with suppress(OSError):
             shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
     say()
+    if "multiprocessing" in sys.modules:  # its processes would only end when C++ lets them
+        with suppress(Exception):
+            for process in sys.modules["multiprocessing"].active_children():
+                process.kill()
     os._exit(STOPPED)
 
 

@@ -132,7 +132,8 @@ def _fail(reason):
 def _forget_strict_warnings():
     """Let a library's warning end nothing, here and in processes that are started from here."""
     os.environ.pop("PYTHONWARNINGS", None)
-    sys.warnoptions.clear()
+    # multiprocessing's own process tidies up after one that ended at once, and says so
+    sys.warnoptions[:] = ["ignore:resource_tracker"]
     warnings.filters[:] = [each for each in warnings.filters if each[0] != "error"]
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from age_gender.command_line import Parser, number_between, plural, run  # noqa: E402
+from age_gender.command_line import Parser, log, number_between, plural, run  # noqa: E402
 
 START = 0.06  # seconds of Python's own start, on a busy machine
 SIGNALS = [(signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGINT, 3)]
@@ -172,7 +172,9 @@ def main(argv=None):
                 seconds.append(took)
             done = outcomes.pop("had ended", 0) + outcomes.pop("was done", 0)
             good, early = outcomes.pop("130", 0), outcomes.pop("Python's start", 0)
-            bad += [f"{name}: {outcome}" for outcome in outcomes]
+            for outcome in outcomes:
+                log(f"{name}: {outcome}")
+            bad += outcomes
             others = [f"{early} in Python's start"] * bool(early)
             others += [f"**{sum(outcomes.values())}**"] * bool(outcomes)
             most, middle = max(seconds), statistics.median(seconds)
@@ -181,7 +183,7 @@ def main(argv=None):
                 f"| {', '.join(others) or 0} |",
                 flush=True,
             )
-    print("\n".join(bad) or f"{plural(0, 'run')} ended otherwise")
+    log(f"{plural(len(bad), 'run')} ended otherwise")
     return 1 if bad else 0
 
 

@@ -45,7 +45,9 @@ def start(tmp_path):
 
     def start_one(outside, inside, before=None):
         path = tmp_path / "program.py"
-        path.write_text(f"{HEAD}{outside}\ndef main():\n    {inside}\nrun(main)\n")
+        path.write_text(
+            f"{HEAD}{outside}\ndef main():\n    {inside}\nif __name__ == '__main__': run(main)\n"
+        )
         process = subprocess.Popen(
             [sys.executable, path],
             cwd=tmp_path,
@@ -115,6 +117,29 @@ def test_line_says_what_was_kept_and_no_half_file_stays(start, tmp_path, ends):
     _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (130, "\nprogram.py: two of three are kept\n")
     assert not list(tmp_path.glob("x*"))
+
+
+BUSY = """
+import ctypes
+from pathlib import Path
+
+def wait():
+    Path("busy").touch()
+    ctypes.PyDLL(None).sleep(60)  # no other thread of Python runs meanwhile
+"""
+
+
+def test_processes_end_too_and_nothing_is_said_of_them(start, tmp_path):
+    (tmp_path / "busy.py").write_text(BUSY)
+    inside = """
+    with processes.pool() as pool:
+        pool.submit(busy.wait)
+        while not Path("busy").exists(): time.sleep(0.01)
+        ready(); time.sleep(60)"""
+    process = start("import busy\nfrom age_gender import processes", inside)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)  # until nobody has stderr open
+    assert (process.returncode, said) == (130, "\nprogram.py: stopped\n")
 
 
 def test_signal_that_the_program_was_started_deaf_to_does_nothing(start):
