@@ -143,7 +143,7 @@ def test_processes_end_too_and_nothing_is_said_of_them(start, tmp_path):
 
 
 def test_signal_that_the_program_was_started_deaf_to_does_nothing(start):
-    deaf = "ready(); sys.stdin.read()"
+    deaf = SLEEP
     process = start("", deaf, lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGTERM)
