@@ -122,8 +122,10 @@ def test_line_says_what_was_kept_and_no_half_file_stays(start, tmp_path, ends):
 BUSY = """
 import ctypes
 from pathlib import Path
+from age_gender import system
 
 def wait():
+    system.follow_parent()
     Path("busy").touch()
     ctypes.PyDLL(None).sleep(60)  # no other thread of Python runs meanwhile
 """
@@ -132,11 +134,11 @@ def wait():
 def test_processes_end_too_and_nothing_is_said_of_them(start, tmp_path):
     (tmp_path / "busy.py").write_text(BUSY)
     inside = """
-    with processes.pool() as pool:
-        pool.submit(busy.wait)
-        while not Path("busy").exists(): time.sleep(0.01)
-        ready(); time.sleep(60)"""
-    process = start("import busy\nfrom age_gender import processes", inside)
+    with system.interrupts_ignored():
+        processes.spawn.Process(target=busy.wait).start()
+    while not Path("busy").exists(): time.sleep(0.01)
+    ready(); time.sleep(60)"""
+    process = start("import busy\nfrom age_gender import processes, system", inside)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)  # until nobody has stderr open
     assert (process.returncode, said) == (130, "\nprogram.py: stopped\n")
