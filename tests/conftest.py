@@ -63,11 +63,11 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
-# What OpenCV, HDF5, TensorFlow and JAX set when the first test that needs them imports them.
+# What OpenCV, HDF5, SciPy, TensorFlow and JAX set when the first test that needs them imports them.
 OF_IMPORTS = {
     *("LD_LIBRARY_PATH", "QT_QPA_FONTDIR", "QT_QPA_PLATFORM_PLUGIN_PATH", "HDF5_PLUGIN_PATH"),
     *("TF2_BEHAVIOR", "TPU_ML_PLATFORM", "TPU_ML_PLATFORM_VERSION", "TPU_SKIP_MDS_QUERY"),
-    "ENABLE_RUNTIME_UPTIME_TELEMETRY",
+    *("ENABLE_RUNTIME_UPTIME_TELEMETRY", "KMP_DUPLICATE_LIB_OK"),
 }
 
 
