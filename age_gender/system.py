@@ -38,6 +38,14 @@ def cores():
     return os.cpu_count() or 1
 
 
+def owners(path):
+    """Numbers of the users whose files may lie in a folder of this one's: a set.
+
+    They are this user and the owner of the folder; None where files have no owners.
+    """
+    return {os.geteuid(), os.stat(path).st_uid} if hasattr(os, "geteuid") else None
+
+
 def peak_memory():
     """The most bytes of memory that this process has held; None where the system does not say."""
     try:

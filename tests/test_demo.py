@@ -153,7 +153,7 @@ def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
         ("--image_dir", "full", "--output_dir", "full/a.png/b"): "Not a directory",
         ("--source", "77"): "no display to open a window on: --output_dir OUT writes files",
         ("--colour", "blue"): "unrecognized arguments: --colour blue",
-        ("--weight_file", "page.hdf5"): "page.hdf5 is a web page saved under this name: download",
+        ("--weight_file", "page.hdf5"): "page.hdf5 is not a weight file: it is a web page saved",
         ("--depth", "10"): "wide_resnet_16_3.hdf5 holds a WideResNet 16-3 for 64 px faces, stem",
         (): "no display to open a window on: --output_dir OUT writes files instead, and needs",
     }.items():

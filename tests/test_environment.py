@@ -162,7 +162,7 @@ def test_strict_warnings_end_nothing(tmp_path):
 )
 def test_what_boto3_cannot_use_is_one_line_that_names_it(tmp_path, monkeypatch, name, value):
     import settings
-    from age_gender.captures import sender
+    from age_gender.captures import delivery
     from age_gender.captures.outbox import Outbox
 
     monkeypatch.chdir(tmp_path)
@@ -172,7 +172,7 @@ def test_what_boto3_cannot_use_is_one_line_that_names_it(tmp_path, monkeypatch, 
     box.add(1, [{"key": 1}])
     s3 = settings.S3("bucket", "", None, None, None, None, "key", "secret")
     with pytest.raises(UserError) as error:
-        sender.flush(box, s3, lambda items, count: items)
+        delivery.flush(box, s3, lambda items, count: items)
     assert str(error.value).startswith("S3 cannot be used: ") and name in str(error.value)
 
 

@@ -13,6 +13,7 @@ import stat
 import time
 import uuid
 
+from age_gender import system
 from age_gender.captures.records import json_lines
 from age_gender.command_line import UserError, log, plural
 from age_gender.files import locked, make_private, private_opener, replace, sync, sync_folder
@@ -202,7 +203,7 @@ def _captures(folder):
         entries = list(os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return [], 0
-    owners = {folder.stat().st_uid, os.geteuid()} if hasattr(os, "geteuid") else None
+    owners = system.owners(folder)
     found, others = [], 0
     for entry in entries:
         name = CAPTURE.fullmatch(entry.name)
