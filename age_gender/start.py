@@ -56,7 +56,7 @@ import warnings  # noqa: E402
 
 from age_gender import system  # noqa: E402
 from age_gender.errors import UserError  # noqa: E402
-from age_gender.messages import log  # noqa: E402
+from age_gender.messages import log, printable  # noqa: E402
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -125,7 +125,7 @@ def _end_by(error):
 
 
 def _fail(reason):
-    log(f"{program()}: error: {reason}")
+    log(f"{program()}: error: {printable(str(reason))}")
     sys.exit(2)
 
 

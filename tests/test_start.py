@@ -18,6 +18,11 @@ def test_user_error_is_one_line_and_exit_code_2():
     assert (done.returncode, done.stderr) == (2, "-c: error: no such thing\n")
 
 
+def test_name_with_control_characters_is_one_line():
+    done = _run(r"raise command_line.UserError('a\n\x1b[2Jb\udcff.mat is no database')")
+    assert done.stderr == "-c: error: a\\n\\x1b[2Jb\\udcff.mat is no database\n"
+
+
 def test_file_that_the_system_refuses_is_one_line_and_exit_code_2():
     done = _run("open('none/file', 'w')")
     assert (done.returncode, done.stderr) == (

@@ -12,8 +12,10 @@ import stat
 import time
 from pathlib import Path
 
-from age_gender.files import atomic_write
+from age_gender.errors import UserError
+from age_gender.files import atomic_write, read_small
 
+LARGEST = 2**28  # bytes of the file: some million pictures
 FRESH = 2.0  # seconds in which a file may change again within the resolution of its times
 UNKNOWN = (0, 0, 0)  # is the same as no other
 MISSING = (-1, 0, 0)
@@ -56,10 +58,10 @@ def write(path, stamps):
 
 
 def read(path):
-    """Read what `write` wrote; None if there is no such file."""
+    """Read what `write` wrote; None if there is no such file, or another."""
     try:
-        stamps = json.loads(Path(path).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        stamps = json.loads(read_small(path, LARGEST))
+    except (OSError, UserError, ValueError, RecursionError):
         return None
     if not isinstance(stamps, dict):
         return None
