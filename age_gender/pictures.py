@@ -1,7 +1,7 @@
 """Picture files: read them whatever their format, upright, within limits of memory.
 
 OpenCV decodes; Pillow reads the headers, so that a size is known before anything is decoded, and
-what is left of pictures that are cut short. Where pillow-heif is installed, HEIC is read, too.
+what is left of pictures that are cut short, and pillow-heif reads HEIC.
 """
 
 import contextlib
@@ -132,10 +132,15 @@ def decode(data):
     return Picture(_as_8_bit(image), scale, remark, annotated)
 
 
+def _is_heic(head):
+    """Whether a file's first 64 bytes are those of HEIC."""
+    return head[4:8] == b"ftyp" and head[8:12] in HEIC and b"avif" not in head
+
+
 def undecodable(head):
     """What a file is that cannot be decoded, from its first 64 bytes; None if it can be."""
     brand = head[8:12] if head[4:8] == b"ftyp" else None
-    if brand in HEIC and b"avif" not in head:
+    if _is_heic(head):
         return None if _heif() else "HEIC, not decoded here: pip install pillow-heif"
     if brand in (b"avif", b"avis", *HEIC):
         return None
@@ -187,7 +192,7 @@ def _header(data):
     """The `_Header` of the bytes of a picture file."""
     if data[8:12].tobytes() == b"WEBP":  # of which Pillow would take the memory for all of it
         return _Header("WEBP", *_webp_size(data[12:30].tobytes()), HELD["WEBP"])
-    formats = FORMATS + ["HEIF"] * _heif()
+    formats = FORMATS + ["HEIF"] * (_is_heic(data[:64].tobytes()) and _heif())
     try:
         with _pillow(), Image.open(io.BytesIO(memoryview(data)), formats=formats) as image:
             name = "JPEG" if image.format == "MPO" else image.format
@@ -299,7 +304,7 @@ def _pillow():
 
 @functools.cache
 def _heif():
-    """Whether HEIC can be read: the optional package pillow-heif is installed."""
+    """Whether HEIC can be read; pillow-heif is imported with the first such picture."""
     try:
         import pillow_heif
     except ImportError:

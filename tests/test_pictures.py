@@ -151,6 +151,18 @@ def test_what_is_not_decoded_is_known_by_its_first_bytes(monkeypatch, head, what
     assert pictures.undecodable(head) == what
 
 
+@pytest.mark.parametrize("orientation, turns", [(1, 0), (3, 2), (6, 1), (8, 3)])
+def test_heic_is_read_upright(tmp_path, picture, orientation, turns):
+    import pillow_heif
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(np.rot90(picture, turns)[:, :, ::-1])
+    pillow_heif.from_pillow(stored).save(tmp_path / "face.heic", exif=exif.tobytes(), quality=95)
+    assert abs(pictures.read_picture(tmp_path / "face.heic").astype(int) - picture).max() < 12
+
+
 def claim(suffix, width, height, image):
     """A picture file whose header claims another size."""
     data = cv2.imencode(suffix, image)[1].tobytes()
