@@ -1,3 +1,4 @@
+import contextlib
 import os
 
 import h5py
@@ -36,6 +37,32 @@ def test_texts_and_numbers_are_read(tmp_path, libver):
     expected = {"text": r"ä\x1b[2J日", "bytes": "b", "none": [], "missing": None}
     assert found == values | expected
     assert rows[-1].tolist() == [58, 59] and rows[27:].tolist() == [[54, 55], [56, 57], [58, 59]]
+
+
+@pytest.mark.parametrize("count", [9, 40, 400])
+@pytest.mark.parametrize("libver", ["earliest", "v110", "latest"])
+def test_texts_of_many_attributes_are_read(tmp_path, count, libver):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver=(libver, "latest"), track_order=True) as file:
+        values = {f"name{number}": f"text {number}" for number in range(count)}
+        file.attrs.update(values)
+        for name in [*values][::3]:
+            values[name] = file.attrs[name] = f"new {name}"
+    with hdf5.opened(path) as file:
+        assert {name: file.attribute(name) for name in values} == values
+
+
+@pytest.mark.parametrize("mark", [b"FRHP", b"BTHD", b"BTLF", b"FHIB"])
+def test_damaged_places_of_many_attributes_are_refused(tmp_path, mark):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        file.attrs.update({f"name{number}": f"text {number}" for number in range(40)})
+    whole = path.read_bytes()
+    start = whole.index(mark)
+    for place in range(start, start + 150):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with contextlib.suppress(Unreadable), hdf5.opened(path) as file:
+            assert file.attribute("name7") == "text 7"
 
 
 def test_loop_of_free_places_is_not_followed(tmp_path):
