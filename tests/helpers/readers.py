@@ -94,7 +94,7 @@ def _bytes(data):
 def _weights(folder):
     from wide_resnet import WideResNet
 
-    network = WideResNet(32, 10, 1)
+    network = WideResNet(32, 10, 1, pool="global")
     rng = np.random.default_rng(0)
     return [_keras2(folder / "weights.hdf5", network, rng)]
 
