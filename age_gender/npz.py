@@ -31,10 +31,10 @@ def read(path, content=None):
         try:
             with zipfile.ZipFile(file) as archive:
                 members = archive.infolist()
-                if len(members) > ARRAYS or sum(each.file_size for each in members) > size:
-                    raise Unreadable("its arrays are larger than the file")
                 if any(each.compress_type != zipfile.ZIP_STORED for each in members):
                     raise Unreadable("it is compressed")
+                if len(members) > ARRAYS or sum(each.file_size for each in members) > size:
+                    raise Unreadable("its arrays are larger than the file")
                 return {
                     each.filename.removesuffix(".npy"): _array(archive, each) for each in members
                 }

@@ -47,6 +47,8 @@ def find(weight_file, check):
         return path
     if path.is_dir():
         raise UserError(f"{weight_file} is a folder: name a file in it")
+    if path.exists():
+        raise UserError(f"{weight_file} is not a regular file")
     if str(weight_file) not in PUBLISHED:
         raise UserError(
             f"{weight_file} does not exist: give a file, one of the published names "

@@ -115,17 +115,21 @@ def _end_by(error):
             _fail(reason)
     if isinstance(error, OSError):
         left = system.is_broken_pipe(error) and system.reader_has_left(sys.stdout)
-        with contextlib.suppress(OSError):
+        named = error.filename
+        try:
             sys.stdout.flush()
+        except OSError:  # it keeps what it could not write, unless Python runs with -u
+            named = named or "standard output"
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be said
         if left:
             sys.exit(system.READER_HAS_LEFT)
         if error.strerror is not None:
-            _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+            _fail(f"{named}: {error.strerror}" if named else error.strerror)
 
 
 def _fail(reason):
-    log(f"{program()}: error: {printable(str(reason))}")
+    with contextlib.suppress(OSError):  # stderr is full too: the exit code tells
+        log(f"{program()}: error: {printable(str(reason))}")
     sys.exit(2)
 
 

@@ -1,4 +1,5 @@
 import hashlib
+import os
 
 import pytest
 
@@ -31,6 +32,8 @@ def test_published_file_that_is_there_is_not_downloaded_again(tmp_path, monkeypa
 def test_folder_and_unknown_name_are_one_line(tmp_path):
     with pytest.raises(UserError, match=f"^{tmp_path} is a folder: name a file in it$"):
         published.find(tmp_path, None)
+    with pytest.raises(UserError, match=f"^{os.devnull} is not a regular file$"):
+        published.find(os.devnull, None)
     with pytest.raises(UserError, match=f"none.hdf5 does not exist: give a file, one of .*{NAME}"):
         published.find(tmp_path / "none.hdf5", None)
 

@@ -2,6 +2,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from helpers import ROOT
 
 
@@ -31,13 +33,27 @@ def test_file_that_the_system_refuses_is_one_line_and_exit_code_2():
     )
 
 
-def test_full_disk_under_stdout_is_one_line():
+@pytest.mark.parametrize("flush", [False, True])
+def test_full_disk_under_stdout_is_one_line_that_names_it(flush):
     with open("/dev/full", "w") as full:
-        code = "from age_gender import command_line\ncommand_line.run(lambda: print('x'))"
+        code = f"from age_gender import command_line as c\nc.run(lambda: print('x', flush={flush}))"
         done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONUNBUFFERED": ""},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-    assert (done.returncode, done.stderr) == (2, "-c: error: No space left on device\n")
+    expected = "-c: error: standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, expected)
+
+
+def test_full_disk_under_stdout_and_stderr_is_exit_code_2():
+    with open("/dev/full", "w") as full:
+        code = "from age_gender import command_line as c\nc.run(lambda: print('x'))"
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=full, stderr=full)
+    assert done.returncode == 2
 
 
 def test_broken_pipe_of_another_kind_is_not_hidden():
