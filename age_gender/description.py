@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import sys
 import typing
 
 from age_gender.genders import ORDER, SWAPPED_ORDER
@@ -39,7 +40,8 @@ class Description:
     engine: str | None = None
     precision: str | None = None
     epoch: int | None = _limited(None, (0, 10**6))
-    val_loss: float | None = _limited(None, (-(10**9), 10**9))
+    # of any size: what is written of a training that diverges can be read
+    val_loss: float | None = _limited(None, (-sys.float_info.max, sys.float_info.max))
     val_age_mae: float | None = _limited(None, (0, 1000))  # years
     val_gender_accuracy: float | None = _limited(None, SHARE)
     # share of labels that age intervals are to cover

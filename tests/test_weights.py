@@ -48,6 +48,13 @@ def test_written_file_comes_back_with_its_description(tmp_path, tiny_weights):
     assert [path.name for path in tmp_path.iterdir()] == ["w.hdf5"]
 
 
+@pytest.mark.parametrize("loss", [-1.0, 3141407342592.0, float(np.finfo(np.float32).max)])
+def test_weights_of_a_loss_of_any_size_are_read(tmp_path, tiny_weights, loss):
+    said = weights.Description(WideResNet(32, 10, 1), val_loss=loss)
+    weights.write(tmp_path / "w.hdf5", tiny_weights[1], said)
+    assert weights.read(tmp_path / "w.hdf5")[0].val_loss == loss
+
+
 @pytest.mark.parametrize("network", [(64, 10, 1, 2, "local"), (48, 10, 2, 2, "global")])
 def test_other_stem_and_pool_come_back_and_predict_the_same(tmp_path, network):
     from age_gender.estimator import Estimator
