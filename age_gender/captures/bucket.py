@@ -2,12 +2,15 @@
 
 import base64
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import os
 import queue
+import re
 import threading
 import time
+from urllib.parse import urlsplit
 
 from age_gender.captures.answers import SendError, explained, set_up_failed, unconfirmed
 from age_gender.command_line import log
@@ -32,6 +35,7 @@ class Bucket:
         self.settings = settings
         try:
             self._client = self._set_up()
+            self.settings = _with_endpoint_of(self._client, settings)
         except Exception as error:  # of whatever class: the reason is in the user's settings
             raise set_up_failed(error) from error
         self._unanswered = None  # the thread whose request was given up
@@ -140,6 +144,15 @@ class Bucket:
             return False
 
 
+def _with_endpoint_of(client, settings):
+    """The settings with the address that boto3 took from its own: AWS_ENDPOINT_URL or a file."""
+    address = urlsplit(client.meta.endpoint_url)
+    if settings.endpoint or re.search(r"\.amazonaws\.com(\.cn)?$", address.hostname or ""):
+        return settings
+    endpoint = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
+    return dataclasses.replace(settings, endpoint=endpoint)
+
+
 def _elsewhere(**_):
     """End what boto3 does about a redirection without a region: it would ask on and on for one."""
     raise ConnectionError("a redirection")
@@ -196,6 +209,6 @@ def warn_of_open_network(settings):
     """Log once that faces and embeddings can be read on the way to S3, where that is so."""
     if settings.bucket is not None and settings.readable_on_the_way:
         log(
-            f"warning: S3_ENDPOINT_URL={settings.endpoint}: faces and embeddings are sent without "
+            f"warning: {settings.endpoint}: faces and embeddings are sent without "
             "encryption, so that others can read them on the way: use https://"
         )

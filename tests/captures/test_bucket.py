@@ -226,6 +226,15 @@ def test_a_setting_of_boto3_that_is_wrong_is_named(name, monkeypatch, tmp_path):
     assert said in text and text.isprintable() and "word" not in text
 
 
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_address_of_boto3s_own_settings_is_known(monkeypatch, name):
+    monkeypatch.setenv(name, "http://user:pass@far:9000")
+    settings = Bucket(settings_for(None)).settings
+    assert settings.endpoint == "http://far:9000" and settings.readable_on_the_way
+    monkeypatch.delenv(name)
+    assert Bucket(settings_for(None)).settings.endpoint is None
+
+
 def test_open_network_is_warned_of_once(capsys):
     for endpoint in ("https://far", "http://localhost:9", "http://127.1.2.3", "http://[::1]:9"):
         warn_of_open_network(settings_for(endpoint))
@@ -233,4 +242,4 @@ def test_open_network_is_warned_of_once(capsys):
     for _ in range(2):
         warn_of_open_network(settings_for("http://far:9000"))
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("warning: S3_ENDPOINT_URL=http://far:9000: faces and embeddings are ")
+    assert line.startswith("warning: http://far:9000: faces and embeddings are ")

@@ -155,6 +155,6 @@ def test_faces_on_an_open_network_are_warned_of(outbox, flush, monkeypatch, caps
     monkeypatch.setattr(delivery, "Bucket", lambda s3: SimpleNamespace(settings=s3, send=print))
     flush(settings_for("http://far.test"))
     out, err = capsys.readouterr()
-    assert "warning: S3_ENDPOINT_URL=http://far.test: faces and embeddings are sent" in err
+    assert "warning: http://far.test: faces and embeddings are sent" in err
     assert json.dumps({"key": 1, "face_jpeg": "x"}) in out
     assert os.listdir(outbox.folder) == []
