@@ -38,6 +38,7 @@ class _State:
         self.reasons = []  # functions that return the line, innermost last
         self.line = None  # the line of the block that was left last
         self.unfinished = set()  # files that nobody can use
+        self.saying = threading.RLock()  # held by the thread that prints the line
         self.ending = threading.Lock()  # held by the thread that ends the process
         self.program = None
         self.stderr = None  # a descriptor
@@ -161,14 +162,15 @@ def end():
 
 def say(line=""):
     """Print the line, once, and only if somebody reads it; by default the one of `explained`."""
-    stderr, _state.stderr = _state.stderr, None
-    if stderr is None:
-        return
-    program = _state.program or os.path.basename(sys.argv[0])
-    line = f"\n{program}: {line or _line()}\n".encode(errors="backslashreplace")
-    with suppress(OSError):
-        if sys.platform == "win32" or select.select([], [stderr], [], TALK)[1]:
-            os.write(stderr, line)
+    with _state.saying:
+        if _state.stderr is None:
+            return
+        program = _state.program or os.path.basename(sys.argv[0])
+        line = f"\n{program}: {line or _line()}\n".encode(errors="backslashreplace")
+        with suppress(OSError):
+            if sys.platform == "win32" or select.select([], [_state.stderr], [], TALK)[1]:
+                os.write(_state.stderr, line)
+        _state.stderr = None
 
 
 def _line():

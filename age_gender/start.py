@@ -50,7 +50,6 @@ if _is_imported_by_program():
     trust_own_modules()
 
 # What follows is imported when signals are taken care of.
-import contextlib  # noqa: E402
 import runpy  # noqa: E402
 import warnings  # noqa: E402
 
@@ -102,6 +101,10 @@ def run(main, keep_memory=False):
         # whatever an interrupted library makes of it
         interrupts.say(str(error) if isinstance(error, KeyboardInterrupt) else "")
         sys.exit(system.STOPPED)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _silence(sys.stderr)
     sys.exit(system.STOPPED if interrupts.received() else code)
 
 
@@ -120,7 +123,7 @@ def _end_by(error):
             sys.stdout.flush()
         except OSError:  # it keeps what it could not write, unless Python runs with -u
             named = named or "standard output"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be said
+        _silence(sys.stdout)
         if left:
             sys.exit(system.READER_HAS_LEFT)
         if error.strerror is not None:
@@ -128,9 +131,16 @@ def _end_by(error):
 
 
 def _fail(reason):
-    with contextlib.suppress(OSError):  # stderr is full too: the exit code tells
+    try:
         log(f"{program()}: error: {printable(str(reason))}")
+    except OSError:  # stderr is full too: the exit code tells
+        _silence(sys.stderr)
     sys.exit(2)
+
+
+def _silence(stream):
+    """Let nothing more be written to a stream, nor what it holds: Python would fail at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _forget_strict_warnings():

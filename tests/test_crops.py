@@ -80,8 +80,9 @@ def test_real_chips_draw_no_warning_and_real_portraits_do(shared, tmp_path, caps
     with tarfile.open(shared / "utkface_1.tar") as tar:
         for member in tar:
             if member.name.endswith(".jpg"):
-                tar.extract(member, tmp_path, filter="data")
-            if len(names := sorted(tmp_path.glob("*/*.jpg"))) == 60:
+                name = tmp_path / member.name.rpartition("/")[2]
+                name.write_bytes(tar.extractfile(member).read())
+            if len(names := sorted(tmp_path.glob("*.jpg"))) == 60:
                 break
     crops.warn_of_whole_photographs(tmp_path, [str(path) for path in names], "")
     assert capsys.readouterr().err == ""
