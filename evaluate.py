@@ -2,6 +2,7 @@
 
     python3 evaluate.py --input data/utkface.mat
     python3 evaluate.py --input UTKFace --weight_file a.hdf5 b.hdf5 --output_dir report
+    python3 evaluate.py --input photographs --labels labels.csv
 
 Of a data set that the weights were trained on, only the validation part is used.
 """
@@ -13,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from age_gender import memory
-from age_gender.command_line import Parser, log, number_between, option
+from age_gender.command_line import Parser, UserError, log, number_between, option
 from age_gender.files import atomic_write, refuse_existing
 
 
@@ -26,7 +27,26 @@ def get_args(argv=None):
         "-i",
         type=Path,
         required=True,
-        help="database (.mat), folder of UTKFace's chips, or APPA-REAL's folder",
+        help="database (.mat), folder of UTKFace's chips, APPA-REAL's folder, or with --labels any "
+        "folder of pictures",
+    )
+    labels = parser.add_argument_group("any pictures")
+    labels.add_argument(
+        "--labels",
+        type=Path,
+        metavar="TABLE",
+        help="table (CSV) of the pictures in --input, with a row for each: file, age in years or a "
+        "range, and if known gender and race",
+    )
+    labels.add_argument(
+        "--columns",
+        nargs="+",
+        metavar="NAME",
+        help="names of these two to four columns in the table, in this order (default: file age "
+        "gender race)",
+    )
+    labels.add_argument(
+        "--cropped", action="store_true", help="every picture is a face already: run no detector"
     )
     parser.add_argument(
         "--weight_file",
@@ -69,6 +89,12 @@ def get_args(argv=None):
     )
     memory.add_option(parser)
     args = parser.parse_args(argv)
+    if not args.labels and (args.columns or args.cropped):
+        parser.error("--columns and --cropped need --labels")
+    if args.columns and not 2 <= len(args.columns) <= 4:
+        parser.error("--columns takes two to four names: of the files, ages, genders and races")
+    if args.labels and args.suspects:
+        parser.error("--suspects needs weights of all folds of a data set, not --labels")
     if args.suspects and not args.output_dir:
         parser.error("--suspects needs --output_dir for its list and its sheet of faces")
     if args.overwrite and not args.output_dir:
@@ -105,23 +131,31 @@ def main(argv=None):
     args = get_args(argv)
     memory.apply_option(args)
     from age_gender import weights
-    from age_gender.evaluation.pictures import open_pictures
+    from age_gender.evaluation.pictures import open_labelled, open_pictures
 
     with option("--weight_file"):
         paths = [weights.find(name) for name in args.weight_file or [None]]
     descriptions = check(args, paths)
     # Windows removes no open file, and the database in it stays open until the end.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
-        with option("--input"):
-            database = open_pictures(args.input, descriptions, Path(temporary), args.age_label)
-        evaluate(args, paths, descriptions, database)
+        made_in, races = Path(temporary), None
+        if args.labels:
+            if not args.input.is_dir():
+                raise UserError(f"--input: {args.input} is not a folder, which --labels needs")
+            source = args.input, args.labels, args.columns
+            with option("--labels"):
+                database, races = open_labelled(*source, descriptions, made_in, args.cropped)
+        else:
+            with option("--input"):
+                database = open_pictures(args.input, descriptions, made_in, args.age_label)
+        evaluate(args, paths, descriptions, database, races)
         if args.output_dir:
             for table in Path(temporary).glob("*.csv"):
                 with atomic_write(args.output_dir / table.name) as partial:
                     shutil.copyfile(table, partial)
 
 
-def evaluate(args, paths, descriptions, database):
+def evaluate(args, paths, descriptions, database, races=None):
     """Evaluate weight files on a `FaceDatabase`, or look for suspects in it; print and write."""
     from age_gender.evaluation import report, suspects
     from age_gender.evaluation.assessment import Evaluation, assess_file, keep_intervals
@@ -134,7 +168,7 @@ def evaluate(args, paths, descriptions, database):
         )
         return
     with option("--part"):
-        pictures = select(database, args.part, descriptions[0])
+        pictures = select(database, args.part, descriptions[0], races)
     results = [assess_file(path, pictures, args.level) for path in paths]
     if args.keep_interval:
         with option("--keep_interval"):

@@ -117,6 +117,33 @@ def test_interval_is_kept_with_the_weights(database, weight_file, tmp_path, caps
         evaluate.main([*options, "--keep_interval"])
 
 
+def test_table_of_labels_beside_a_folder(chips, weight_file, tmp_path, capsys):
+    names = sorted(path.name for path in chips.iterdir())[:12]
+    rows = [f"{name},{name.split('_')[0]},{'MF'[int(name.split('_')[1])]},here" for name in names]
+    path = tmp_path / "labels.csv"
+    path.write_text("file,age,gender,race\n" + "\n".join([*rows, "gone.jpg,30,F,here"]))
+    options = ["-i", chips, "--labels", path, "--cropped", "--weight_file", weight_file, "--json"]
+    out, err = run(capsys, *options)
+    said = json.loads(out)
+    assert (said["pictures"], said["part"]) == (12, "all")
+    assert [group["name"] for group in said["weights"][0]["races"]] == ["here"]
+    assert "pictures skipped: 1 (gone.jpg: No such file or directory)" in err
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--cropped"], "--columns and --cropped need --labels"),
+        (["--labels", "l.csv", "--columns", "file"], "--columns takes two to four names"),
+        (["--labels", "l.csv", "--suspects", "3"], "--suspects needs weights of all folds of a"),
+    ],
+)
+def test_options_of_tables_that_do_not_fit(options, message, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        evaluate.get_args(["-i", "pictures", *options])
+    assert message in capsys.readouterr().err
+
+
 def test_faces_without_genders_have_ages_alone(tmp_path, tiny_weights, capsys):
     release = write_appa_real(tmp_path / "appa-real-release", 12)
     out, err = run(capsys, "-i", release, "--weight_file", tiny_weights[0], "--age_label", "real")

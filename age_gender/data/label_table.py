@@ -33,12 +33,13 @@ class Table:
         rows: list of (row number, dict of each column's text, without blanks around it).
     """
 
-    def __init__(self, path, columns):
+    def __init__(self, path, columns, filled=None):
         """Read a file.
 
         Args:
             path: the file.
-            columns: names of the columns that are needed; case does not matter.
+            columns: names of the columns that are needed, in lower case.
+            filled: those that no row may leave empty; None for all.
 
         Raises `UserError` if it is not such a table.
         """
@@ -61,7 +62,7 @@ class Table:
                     "with a separator in it, like a decimal comma, needs quotes"
                 )
             row = dict(zip(header, fields))
-            for name in columns:
+            for name in columns if filled is None else filled:
                 if not row.get(name):
                     raise UserError(f"{path}, row {number}: it has no {name}")
             self.rows.append((number, row))

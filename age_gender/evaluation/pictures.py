@@ -5,10 +5,12 @@ import dataclasses
 import numpy as np
 
 from age_gender.command_line import UserError, log, progress
+from age_gender.data import labelled_folder
 from age_gender.data.database import FaceDatabase
 from age_gender.data.labelled import cut_of, database_of, dataset_of, races_of, warn_of_cut
 from age_gender.estimates import Estimates
 from age_gender.estimator import BATCH_SIZE
+from age_gender.faces import Cut
 
 PARTS = ("training", "validation", "test")
 
@@ -28,6 +30,25 @@ def check_part(part, description):
     """Raise `UserError` if weights do not say what the part of their split is."""
     if part in PARTS and description.split_seed is None:
         raise UserError("the weights do not record their split")
+
+
+def open_labelled(folder, table, columns, descriptions, made_in, cropped):
+    """The `FaceDatabase` of a folder of any pictures, with faces for weights.
+
+    Args:
+        folder, table, columns: as in `labelled_folder.read`.
+        descriptions, made_in: as in `open_pictures`.
+        cropped: every picture is a face already.
+
+    Returns:
+        (`FaceDatabase`, dict of the race of each file).
+
+    Raises `UserError` if the table or the folder does not serve.
+    """
+    pictures, races = labelled_folder.read(folder, table, columns)
+    cut = Cut.of(descriptions[0])
+    warn_of_others(folder, cut_of(cut), descriptions)
+    return labelled_folder.database_of(pictures, cut, made_in, cropped), races
 
 
 def open_pictures(path, descriptions, made_in, age_label):
@@ -53,9 +74,14 @@ def open_pictures(path, descriptions, made_in, age_label):
             f"{path} holds faces of {database.img_size} px, but the weights take {size}: make it "
             "of that size, or give the folder of the pictures"
         )
-    for description in {cut_of(each): each for each in descriptions}.values():
-        warn_of_cut(path, cut_of(database), description)
+    warn_of_others(path, cut_of(database), descriptions)
     return database
+
+
+def warn_of_others(path, cut, descriptions):
+    """Warn once of each way in which weights were trained on faces that are cut otherwise."""
+    for description in {cut_of(each): each for each in descriptions}.values():
+        warn_of_cut(path, cut, description)
 
 
 @dataclasses.dataclass
@@ -65,6 +91,7 @@ class Pictures:
     Attributes:
         part: its name.
         rows: (N,) rows of the database.
+        races_of_files: dict of the race of each file; None for those that its name gives.
         ages, genders: (N,) labels, genders as in `genders`.
         races: N names, "" where unknown.
     """
@@ -72,10 +99,14 @@ class Pictures:
     database: FaceDatabase
     part: str
     rows: np.ndarray
+    races_of_files: dict | None = None
 
     def __post_init__(self):
         self.ages, self.genders = self.database.ages[self.rows], self.database.genders[self.rows]
-        races = races_of(self.database)
+        if self.races_of_files is None:
+            races = races_of(self.database)
+        else:
+            races = [self.races_of_files[name] for name in self.database.sources()]
         self.races = [races[row] for row in self.rows]
 
     def __len__(self):
@@ -86,7 +117,7 @@ class Pictures:
         return [self.database.images[row] for row in self.rows[numbers]]
 
 
-def select(database, part, description):
+def select(database, part, description, races=None):
     """The `Pictures` of a part of a database.
 
     Args:
@@ -94,6 +125,7 @@ def select(database, part, description):
         part: one of `PARTS`, "all", or "auto": "validation" if the weights were trained on
             the same data set, else "all".
         description: `weights.Description`, which records the split.
+        races: as `Pictures.races_of_files`.
 
     Raises `UserError` if the weights do not record their split, or the part is empty.
     """
@@ -104,7 +136,7 @@ def select(database, part, description):
             part = "all"
             log("warning: the weights may have been trained on some of these pictures")
     if part == "all":
-        return Pictures(database, part, np.arange(len(database)))
+        return Pictures(database, part, np.arange(len(database)), races)
     check_part(part, description)
     rows = description.split_of(database)[PARTS.index(part)]
     if not len(rows):
