@@ -5,12 +5,14 @@ import re
 import sys
 import typing
 
+from age_gender.estimates import Quantiles, Spread
 from age_gender.genders import ORDER, SWAPPED_ORDER
 from wide_resnet import WideResNet
 
 MARGIN = 0.4  # around the face, in parts of its box's sides
 SIZES = (8, 1024)  # of faces in pixels, least and most
 SHARE = (0, 1)
+QUANTILES = re.compile(r"\d{1,3} [01]\.\d{4} [01]\.\d{4}(, \d{1,3} [01]\.\d{4} [01]\.\d{4}){0,19}")
 ATTRIBUTES = {"k": "width"}  # of numbers of the network that have another name in the file
 
 
@@ -46,13 +48,24 @@ class Description:
     val_gender_accuracy: float | None = _limited(None, SHARE)
     # share of labels that age intervals are to cover
     interval_level: float | None = _limited(None, SHARE)
-    # on the spread of the ages, for that level
+    # for that level: the quantiles of the predicted ages, as a text of `estimates.Quantiles`
+    interval_quantiles: str | None = _limited(None, QUANTILES)
+    # or, in earlier files, a factor on the spread of the ages
     interval_factor: float | None = _limited(None, (0, 10**6))
 
     @property
     def image_size(self):
         """Side of the faces in pixels."""
         return self.network.image_size
+
+    def interval_rule(self):
+        """How age intervals follow from the predicted ages: `estimates.Quantiles` or `Spread`.
+
+        None if the weights support none.
+        """
+        if self.interval_quantiles is not None:
+            return Quantiles.of(self.interval_quantiles)
+        return None if self.interval_factor is None else Spread(self.interval_factor)
 
     def attributes(self):
         """The attributes of the file: a dict of numbers and short texts."""
@@ -106,6 +119,10 @@ def of_attributes(network, attributes):
     fold = description.numbered_fold()
     if fold and fold[0] > fold[1]:
         raise ValueError(f"the fold {description.fold!r}")
+    try:
+        description.interval_rule()
+    except ValueError as error:
+        raise ValueError(f"the interval_quantiles {description.interval_quantiles!r}") from error
     return description
 
 

@@ -51,6 +51,54 @@ class Estimate:
         return dataclasses.replace(self, **moved)
 
 
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """Age intervals of ``factor`` standard deviations of the predicted ages to each side."""
+
+    factor: float
+
+    def ends(self, estimates):
+        """Ends of the age intervals of N `Estimates`: two (N,) arrays, within 0 to 100 years."""
+        reach = self.factor * estimates.spread()
+        return np.clip(estimates.ages - reach, 0, 100), np.clip(estimates.ages + reach, 0, 100)
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantiles:
+    """Age intervals between two quantiles of the predicted ages, by the estimated age.
+
+    Attributes:
+        groups: tuple of (age, low, high): from this estimated age on, in years, up to that of the
+            next group, the quantiles are low and high, 0 to 1; the first age is 0.
+    """
+
+    groups: tuple
+
+    def ends(self, estimates):
+        """Ends of the age intervals of N `Estimates`: two (N,) arrays of whole years."""
+        ages, lows, highs = np.array(self.groups).T
+        group = np.searchsorted(ages, estimates.ages, "right") - 1
+        quantiles = estimates.quantiles()
+        low = (quantiles < lows[group][:, None]).sum(1)
+        high = (quantiles <= highs[group][:, None]).sum(1) - 1
+        age = np.rint(estimates.ages)  # is inside, however lopsided the probabilities are
+        return np.minimum(low, age), np.maximum(high, age)
+
+    def __str__(self):
+        return ", ".join(f"{age:g} {low:.4f} {high:.4f}" for age, low, high in self.groups)
+
+    @classmethod
+    def of(cls, text):
+        """The quantiles that a text describes, as `str` makes it. Raises ValueError."""
+        groups = tuple(tuple(map(float, group.split())) for group in text.split(", "))
+        ages = [age for age, *_ in groups]
+        if ages[0] != 0 or ages != sorted(set(ages)):
+            raise ValueError("the ages do not rise from 0")
+        if not all(0 <= low < high <= 1 for _, low, high in groups):
+            raise ValueError("the quantiles do not rise from 0 to 1")
+        return cls(groups)
+
+
 @dataclasses.dataclass
 class Estimates:
     """The network's estimates for N faces.
@@ -74,15 +122,15 @@ class Estimates:
     def __len__(self):
         return len(self.ages)
 
-    def each(self, interval_factor=None):
-        """List of N `Estimate`, with age intervals if a factor is given.
+    def each(self, rule=None):
+        """List of N `Estimate`, with age intervals if a rule for them is given.
 
         Args:
-            interval_factor: `weights.Description.interval_factor`.
+            rule: `Spread` or `Quantiles`, as `weights.Description.interval_rule` returns it.
         """
         arrays = [self.ages, self.males]
-        if interval_factor is not None:
-            arrays += self.intervals(interval_factor)
+        if rule is not None:
+            arrays += rule.ends(self)
         return [Estimate(*map(float, values)) for values in zip(*arrays)]
 
     def of(self, chosen):
@@ -96,11 +144,6 @@ class Estimates:
         variance = self.age_probabilities @ years**2 - mean**2
         return np.sqrt(np.maximum(variance, 1))
 
-    def intervals(self, factor):
-        """Ends of the age intervals, ``factor`` spreads around the age within 0 to 100 years.
-
-        Returns:
-            Two (N,) arrays, the low and the high ends.
-        """
-        reach = factor * self.spread()
-        return np.clip(self.ages - reach, 0, 100), np.clip(self.ages + reach, 0, 100)
+    def quantiles(self):
+        """Of each age among the predicted ages, (N, 101), in the middle of its year."""
+        return np.cumsum(self.age_probabilities, axis=1) - self.age_probabilities / 2

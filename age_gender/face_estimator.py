@@ -66,7 +66,7 @@ class Recipe:
         support intervals that are asked for.
         """
         path, description, _ = weights.load(weight_file, depth, width)
-        factor = description.interval_factor
+        factor = description.interval_rule()
         if interval and factor is None:
             raise UserError(
                 f"{path} has no age intervals: evaluate.py --keep_interval adds them, measured on "

@@ -256,12 +256,19 @@ def _hdf5(path, content=b""):
         partial.write_bytes(memory.getbuffer())
 
 
-def keep_interval(path, level, factor):
-    """Write into a weight file the factor with which its age intervals cover a share ``level``."""
+def keep_interval(path, level, rule):
+    """Write into a weight file the rule with which its age intervals cover a share ``level``.
+
+    Args:
+        path: the file.
+        level: 0 to 1.
+        rule: `estimates.Quantiles`.
+    """
     try:
         with _hdf5(path, Path(path).read_bytes()) as file:
             file.attrs["interval_level"] = level
-            file.attrs["interval_factor"] = factor
+            file.attrs["interval_quantiles"] = str(rule).encode()
+            file.attrs.pop("interval_factor", None)  # of an earlier version
     except (RuntimeError, ValueError, KeyError, TypeError) as error:  # HDF5's
         raise UserError(f"{path} is damaged: nothing can be written into it") from error
 

@@ -12,8 +12,11 @@ import pytest
 import demo
 from age_gender import weights
 from age_gender.command_line import UserError
+from age_gender.estimates import Quantiles
 from helpers import ROOT, until
 from helpers.pictures import write_chips
+
+RULE = Quantiles(((0, 0.05, 0.95),))  # of age intervals
 
 
 def rows_of(output):
@@ -85,7 +88,7 @@ def test_interval_of_the_weights_is_told_with_the_age(tmp_path, tiny_weights, ca
     options += ["--output_dir", str(tmp_path / "out")]
     with pytest.raises(UserError, match="has no age intervals: evaluate.py --keep_interval"):
         demo.main(options)
-    weights.keep_interval(path, 0.9, 1.5)
+    weights.keep_interval(path, 0.9, RULE)
     demo.main(options)
     lines = capsys.readouterr().out.splitlines()
     for row, line in zip(rows_of(tmp_path / "out"), lines):

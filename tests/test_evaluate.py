@@ -102,14 +102,14 @@ def test_interval_is_kept_with_the_weights(database, weight_file, tmp_path, caps
     out, _ = run(capsys, "-i", database, "--weight_file", path, "--level", "0.8", "--keep_interval")
     assert "intervals for 80 percent (halves of these pictures)" in out
     description, arrays = weights.read(path)
-    assert description.interval_level == 0.8 and description.interval_factor > 0
+    assert description.interval_level == 0.8 and description.interval_quantiles.startswith("0 0.")
     for kept, before in zip(arrays, weights.read(weight_file)[1]):
         np.testing.assert_array_equal(kept, before)
     out, _ = run(capsys, "-i", database, "--weight_file", path, "--level", "0.8")
-    assert "intervals for 80 percent (the weights' own factor) hold" in out
+    assert "intervals for 80 percent (the weights' own rule) hold" in out
     options = ["-i", str(database), "--weight_file", str(path), "--level", "0.99"]
     out, _ = run(capsys, *options, "--json")
-    assert json.loads(out)["weights"][0]["intervals"]["factor"] is None
+    assert json.loads(out)["weights"][0]["intervals"]["quantiles"] is None
     with pytest.raises(
         UserError,
         match="^--keep_interval: the pictures are too few for intervals that cover 0.99 of the",

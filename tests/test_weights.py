@@ -267,6 +267,12 @@ def test_shapes_of_no_network_are_refused(tmp_path, tiny_weights, shape):
         ("val_age_mae", "small", "the val_age_mae 'small'"),
         ("val_gender_accuracy", 2.0, "the val_gender_accuracy 2.0"),
         ("interval_factor", "1", "the interval_factor '1'"),
+        ("interval_quantiles", "0 x", "the interval_quantiles '0 x'"),
+        (
+            "interval_quantiles",
+            "5 0.1000 0.9000",
+            "the interval_quantiles '5 0.1000 0.9000'",
+        ),
         ("interval_level", 1.5, "the interval_level 1.5"),
         ("depth", 16, "the depth 16, but holds a WideResNet 10-1 for 32 px faces"),
         ("image_size", "big", "the image_size 'big', but holds a WideResNet 10-1 for 32 px faces"),

@@ -32,11 +32,14 @@ def describe(path, description, colour, half):
         crop = {"chip_size": CHIP, "chip_padding": PADDING, "chip_points": POINTS}
     else:
         crop = {"margin": description.margin}
-    numbers = {
+    intervals = {
         name: float(value)
         for name in ("interval_level", "interval_factor")
         if (value := getattr(description, name)) is not None and math.isfinite(value)
     }
+    if description.interval_quantiles is not None:
+        groups = description.interval_rule().groups
+        intervals["interval_quantiles"] = [list(group) for group in groups]
     with open(path, "rb") as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
     return {
@@ -47,7 +50,7 @@ def describe(path, description, colour, half):
         **crop,
         "resize": description.resize,
         "gender_order": ORDER,
-        **numbers,
+        **intervals,
         "precision": "float16" if half else "float32",
         "data": _text(description.data),
         "terms": _text(description.terms),

@@ -3,10 +3,9 @@
 import dataclasses
 import json
 
-import numpy as np
-
 from age_gender import weights
 from age_gender.command_line import UserError
+from age_gender.estimates import Quantiles
 from age_gender.estimator import Estimator
 from age_gender.evaluation import calibration, figures
 from age_gender.evaluation.pictures import estimate
@@ -21,15 +20,16 @@ class Intervals:
 
     Attributes:
         level: the share that they are to cover, 0 to 1.
-        factor: on the spread, from these pictures; None where they are too few.
-        source: text that says where the factor of the following is from.
+        quantiles: text of the rule from these pictures, `estimates.Quantiles`; None where they are
+            too few.
+        source: text that says where the rule of the following is from.
         coverage: share of the labels that they cover, percent.
         width: mean, years.
         by_band: dict of (coverage, width) for each band of age.
     """
 
     level: float
-    factor: float | None
+    quantiles: str | None
     source: str
     coverage: float
     width: float
@@ -97,15 +97,16 @@ class Evaluation:
 
 
 def keep_intervals(paths, assessments):
-    """Write level and factor of the intervals into weight files; `UserError` if one has none."""
+    """Write level and rule of the intervals into weight files; `UserError` if one has none."""
     for each in assessments:
-        if each.intervals.factor is None:
+        if each.intervals.quantiles is None:
             raise UserError(
                 "the pictures are too few for intervals that cover "
                 f"{each.intervals.level:g} of the labels"
             )
     for path, each in zip(paths, assessments):
-        weights.keep_interval(path, each.intervals.level, each.intervals.factor)
+        rule = Quantiles.of(each.intervals.quantiles)
+        weights.keep_interval(path, each.intervals.level, rule)
 
 
 def assess_file(path, pictures, level):
@@ -121,13 +122,13 @@ def assess_file(path, pictures, level):
     """
     estimator = Estimator(path)
     known = estimator.description
-    factor = known.interval_factor if known.interval_level == level else None
+    rule = known.interval_rule() if known.interval_level == level else None
     estimates = estimate(estimator, pictures.database, pictures.rows)
     labels = pictures.ages, pictures.genders, pictures.races
-    return estimates, assess(str(path), *labels, estimates, level, factor)
+    return estimates, assess(str(path), *labels, estimates, level, rule)
 
 
-def assess(file, ages, genders, races, estimates, level, factor=None):
+def assess(file, ages, genders, races, estimates, level, rule=None):
     """The `Assessment` of the estimates of N pictures.
 
     Args:
@@ -135,7 +136,7 @@ def assess(file, ages, genders, races, estimates, level, factor=None):
         ages, genders: (N,) labels.
         races: (N,) names, "" where unknown.
         estimates: `estimates.Estimates` of N faces.
-        level, factor: as in `calibration.checked_intervals`.
+        level, rule: as in `calibration.checked_intervals`.
     """
     bands = figures.band_of(ages)
     crossed = [
@@ -151,14 +152,14 @@ def assess(file, ages, genders, races, estimates, level, factor=None):
         races=figures.by_group(ages, genders, estimates, races),
         gender_reliability=reliability,
         gender_calibration_error=error,
-        age_reliability=calibration.age_reliability(ages, estimates.age_probabilities),
-        intervals=_intervals(ages, bands, estimates, level, factor),
+        age_reliability=calibration.age_reliability(ages, estimates),
+        intervals=_intervals(ages, bands, estimates, level, rule),
         alarms=alarms(genders, estimates),
     )
 
 
-def _intervals(ages, bands, estimates, level, factor):
-    low, high = calibration.checked_intervals(ages, estimates, level, factor)
+def _intervals(ages, bands, estimates, level, rule):
+    low, high = calibration.checked_intervals(ages, estimates, level, rule)
     coverage, width = calibration.coverage(ages, (low, high))
     by_band = {}
     for band in dict.fromkeys(bands):
@@ -167,8 +168,8 @@ def _intervals(ages, bands, estimates, level, factor):
     own = calibration.conformal(ages, estimates, level)
     return Intervals(
         level=level,
-        factor=own if np.isfinite(own) else None,
-        source="the weights' own factor" if factor else "halves of these pictures",
+        quantiles=None if own is None else str(own),
+        source="the weights' own rule" if rule else "halves of these pictures",
         coverage=coverage,
         width=width,
         by_band=by_band,

@@ -31,6 +31,7 @@ def test_everything_that_cutting_needs_is_described(weight_file):
         terms="free",
         interval_level=0.9,
         interval_factor=1.5,
+        interval_quantiles="0 0.0500 0.9500, 50 0.1000 0.9750",
     )
     said = describe(weight_file, description, "rgb", True)
     assert said.pop("program").startswith("age-gender-estimation 1.")
@@ -46,6 +47,7 @@ def test_everything_that_cutting_needs_is_described(weight_file):
         "gender_order": "female,male",  # whatever the weight file's
         "interval_level": 0.9,
         "interval_factor": 1.5,
+        "interval_quantiles": [[0, 0.05, 0.95], [50, 0.1, 0.975]],
         "precision": "float16",
         "data": "faces",
         "terms": "free",

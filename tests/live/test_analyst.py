@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from age_gender.command_line import UserError
+from age_gender.estimates import Spread
 from age_gender.face_estimator import Recipe
 from age_gender.frames import Frame
 from age_gender.live import analyst
@@ -41,7 +42,7 @@ def test_worker_tracks_a_face_and_averages_it(recipe, astronaut):
 
 
 def test_pictures_are_not_tracked_and_ages_are_offset(recipe, astronaut):
-    recipe = dataclasses.replace(recipe, interval_factor=1.0)
+    recipe = dataclasses.replace(recipe, interval_factor=Spread(1.0))
     (plain,) = Worker(recipe, track=False).analyse(0.0, astronaut)
     recipe = dataclasses.replace(recipe, age_offset=-5.0)
     (later,) = Worker(recipe, track=False).analyse(0.0, astronaut)

@@ -4,8 +4,11 @@ import pytest
 
 from age_gender import weights
 from age_gender.command_line import Parser, UserError
+from age_gender.estimates import Quantiles
 from age_gender.live import options
 from age_gender.live.session import open_session
+
+RULE = Quantiles(((0, 0.05, 0.95),))  # of age intervals
 
 
 def parsed(*arguments):
@@ -43,8 +46,8 @@ def test_interval_is_that_of_the_weights(tmp_path, tiny_weights):
     args = parsed("--weight_file", path, "--interval")
     with pytest.raises(UserError, match="has no age intervals: evaluate.py --keep_interval"):
         open_session(args)
-    weights.keep_interval(path, 0.9, 1.5)
-    assert open_session(args).recipe.interval_factor == 1.5
+    weights.keep_interval(path, 0.9, RULE)
+    assert open_session(args).recipe.interval_factor == RULE
 
 
 def test_library_messages_get_the_name_of_their_option(tmp_path):
