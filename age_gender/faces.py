@@ -1,18 +1,15 @@
 """Finds faces in a picture and cuts them the way the weights were trained on them.
 
-The detector is dlib's HOG detector, the landmarks its 68-point predictor (Kazemi and Sullivan,
-CVPR 2014), whose model file comes with the package face_recognition_models.
+The detector is dlib's HOG detector (Dalal and Triggs, CVPR 2005).
 """
 
 import dataclasses
-import importlib.util
-from pathlib import Path
 
 import cv2
 import dlib
 import numpy as np
 
-from age_gender.command_line import UserError
+from age_gender.detection import landmarks
 
 SEARCH_SIZE = 2560  # longer side in pixels at which pictures are searched; faces need 80 there
 SMALLEST = 16  # shorter side in pixels of what is searched there: less holds no part of a face
@@ -21,9 +18,6 @@ CERTAIN = 0.5  # detections with at least this score are not checked by their la
 AROUND = 1.0  # a known face is searched this many widths around its box,
 NEAR_SIZE = 100  # at a scale at which it is this many pixels wide
 SAME = 0.3  # overlap above which two boxes are of one face
-STEADY = 0.065  # in widths of the box; see `FaceFinder.landmark_drift`
-CHIP = 200  # side in pixels of an aligned chip before the resize, as in UTKFace
-PADDING = 0.2  # of a chip: get_face_chip then reproduces UTKFace's chips
 FILTERS = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
 
 
@@ -68,20 +62,12 @@ class Face:
         )
 
 
-def _model(name):
-    """Path of a model file of the package face_recognition_models, without importing it."""
-    package = importlib.util.find_spec("face_recognition_models")
-    if package is None:
-        raise UserError("face_recognition_models is not installed: pip install -r requirements.txt")
-    return str(Path(package.submodule_search_locations[0]) / "models" / name)
-
-
 class FaceFinder:
-    """The detector and the landmark predictor. Loading them takes 0.5 s."""
+    """The detector, which is loaded in 0.03 s, and the cuts by landmarks."""
 
     def __init__(self):
+        landmarks.model_file(landmarks.MODEL)  # raises UserError, before any face is found
         self._detector = dlib.get_frontal_face_detector()
-        self._landmarks = dlib.shape_predictor(_model("shape_predictor_68_face_landmarks.dat"))
 
     def find(self, image):
         """Find the faces in a picture (H, W, 3) uint8 BGR.
@@ -107,7 +93,7 @@ class FaceFinder:
         boxes, scores, _ = self._detector.run(view, 0, 0.0)
         faces = []
         for box, score in zip(boxes, scores):
-            if score < CERTAIN and self.landmark_drift(view, box) > STEADY:
+            if score < CERTAIN and landmarks.drift(view, box) > landmarks.STEADY:
                 continue
             face = Face(box.left(), box.top(), box.width(), box.height(), round(score, 3))
             faces.append(face.scaled(1 / factor))
@@ -137,26 +123,6 @@ class FaceFinder:
             found += [near.moved(left, top) for near in around]
         return sorted(_distinct(found), key=lambda face: (face.left, face.top))
 
-    def landmark_drift(self, rgb, box):
-        """How far the landmarks move when the box is moved a little, in widths of the box.
-
-        On a face the predictor finds the same eyes, nose and mouth from every box (median 0.004,
-        99 percent below 0.065 among UTKFace's detections of lowest score); on anything else the
-        landmarks move with the box (0.08 on a patch of the astronaut's suit that the detector
-        takes for a face).
-        """
-        width, x, y = box.width(), box.center().x, box.center().y
-        found = []
-        moves = ((0, 0), (0.1, 0), (-0.1, 0), (0, 0.1), (0, -0.1))
-        for dx, dy, size in [(*move, 1) for move in moves] + [(0, 0, 1.15), (0, 0, 0.87)]:
-            half = width * size / 2
-            cx, cy = x + dx * width, y + dy * width
-            corners = (int(value) for value in (cx - half, cy - half, cx + half, cy + half))
-            points = self._landmarks(rgb, dlib.rectangle(*corners)).parts()
-            found.append([(point.x, point.y) for point in points[17:]])  # the jaw is left out
-        distance = np.array(found) - np.median(found, axis=0)
-        return float(np.linalg.norm(distance, axis=2).mean() / width)
-
     def aligned(self, image, face, size, resize="linear"):
         """Cut a face, rotated and scaled by its landmarks as in UTKFace's chips.
 
@@ -176,8 +142,7 @@ class FaceFinder:
         bottom = min(face.top + face.height + reach, height)
         around = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_BGR2RGB)
         moved = dlib.translate_rect(face.rectangle(), dlib.point(-left, -top))
-        shape = self._landmarks(around, moved)
-        chip = dlib.get_face_chip(around, shape, size=CHIP, padding=PADDING)
+        chip = landmarks.chip(around, moved)
         chip = cv2.resize(chip, (size, size), interpolation=FILTERS[resize])
         return cv2.cvtColor(chip, cv2.COLOR_RGB2BGR)
 
@@ -186,9 +151,9 @@ class Embedder:
     """Face embeddings of dlib's recognition network, the same as those of face_recognition."""
 
     def __init__(self):
-        self._landmarks = dlib.shape_predictor(_model("shape_predictor_5_face_landmarks.dat"))
+        self._landmarks = landmarks.predictor()
         self._network = dlib.face_recognition_model_v1(
-            _model("dlib_face_recognition_resnet_model_v1.dat")
+            landmarks.model_file("dlib_face_recognition_resnet_model_v1.dat")
         )
 
     def __call__(self, image, found):

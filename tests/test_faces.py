@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 
 from age_gender import faces, weights
+from age_gender.command_line import UserError
+from age_gender.detection import landmarks
 from age_gender.faces import Cut, Face, FaceFinder
 
 
@@ -25,8 +27,8 @@ def test_landmarks_stay_on_the_face_and_drift_on_the_patch(finder, astronaut):
     boxes, scores, _ = dlib.get_frontal_face_detector().run(rgb, 1, 0.0)
     assert len(boxes) == 2  # the detector alone reports the patch as well
     face, patch = sorted(boxes, key=lambda box: box.top())
-    assert finder.landmark_drift(rgb, face) < 0.01
-    assert finder.landmark_drift(rgb, patch) > faces.STEADY
+    assert landmarks.drift(rgb, face) < 0.01
+    assert landmarks.drift(rgb, patch) > landmarks.STEADY
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -112,8 +114,8 @@ def test_weights_decide_the_cut_unless_a_margin_is_given():
 
 
 def test_missing_landmark_model_is_one_line(monkeypatch):
-    monkeypatch.setattr(faces.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(faces.UserError) as error:
+    monkeypatch.setattr(landmarks.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError) as error:
         FaceFinder()
     assert str(error.value) == (
         "face_recognition_models is not installed: pip install -r requirements.txt"

@@ -10,7 +10,7 @@ from helpers import ROOT
 # From the bottom up; what is in none of them is a command.
 LAYERS = (
     ("wide_resnet", "random_eraser"),
-    ("age_gender", "age_gender.conversion"),  # its own modules
+    ("age_gender", "age_gender.conversion", "age_gender.detection"),  # its own modules
     ("age_gender.data", "age_gender.live", "age_gender.output", "age_gender.evaluation"),
     ("age_gender.training", "age_gender.captures"),
     ("generator", "mixup_generator", "settings"),

@@ -4,12 +4,12 @@ import hashlib
 import math
 
 from age_gender import installation
-from age_gender.faces import CHIP, PADDING
+from age_gender.detection.landmarks import CHIP, PADDING
 from age_gender.genders import ORDER
 
 COLOURS = ("rgb", "bgr")  # order of the channels of faces
 # Where an alignment takes five points of a face, in parts of the chip's side from its left and
-# top: the points of the mean face that dlib's get_face_chip fits 33 landmarks to, with PADDING.
+# top: the points of the mean face of dlib's get_face_chip, with PADDING.
 POINTS = {
     "left_eye": (0.3039, 0.2971),  # middle of the eye on the left of the picture
     "right_eye": (0.6820, 0.2971),

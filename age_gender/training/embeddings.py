@@ -53,9 +53,9 @@ def chip_of(picture):
     """
     import cv2
 
-    from age_gender import faces
+    from age_gender.detection import landmarks
 
-    inside = round(CHIP * (1 + 2 * faces.PADDING) / (1 + 2 * PADDING))
+    inside = round(CHIP * (1 + 2 * landmarks.PADDING) / (1 + 2 * PADDING))
     border = (CHIP - inside) // 2
     small = cv2.resize(picture, (inside, inside), interpolation=cv2.INTER_AREA)
     chip = cv2.copyMakeBorder(small, *[border] * 4, cv2.BORDER_REPLICATE)

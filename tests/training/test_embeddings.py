@@ -5,6 +5,7 @@ import pytest
 
 from age_gender import faces
 from age_gender.command_line import UserError
+from age_gender.detection import landmarks
 from age_gender.training import embeddings
 from helpers.pictures import write_chips, write_database
 
@@ -23,10 +24,9 @@ def made(tmp_path_factory):
 def test_chip_is_the_one_that_dlib_cuts_for_its_network(astronaut):
     (face,) = [each for each in faces.FaceFinder().find(astronaut) if each.score > 1]
     rgb = np.ascontiguousarray(astronaut[:, :, ::-1])
-    predictor = dlib.shape_predictor(faces._model("shape_predictor_5_face_landmarks.dat"))
-    landmarks = predictor(rgb, face.rectangle())
-    chip = dlib.get_face_chip(rgb, landmarks, size=200, padding=faces.PADDING)
-    expected = dlib.get_face_chip(rgb, landmarks, size=150, padding=embeddings.PADDING)
+    points = landmarks.predictor()(rgb, face.rectangle())
+    chip = dlib.get_face_chip(rgb, points, size=200, padding=landmarks.PADDING)
+    expected = dlib.get_face_chip(rgb, points, size=150, padding=embeddings.PADDING)
     ours = embeddings.chip_of(chip[:, :, ::-1])
     assert ours.shape == expected.shape
     assert np.abs(ours.astype(int) - expected)[5:-5, 5:-5].mean() < 3  # of 255
