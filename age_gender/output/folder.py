@@ -1,4 +1,4 @@
-"""Estimates a folder of pictures: annotated copies, and tables with a row for every input.
+"""Estimates a folder of pictures: annotated copies, tables, a line or row for every input.
 
 Pictures are read, searched for faces and drawn on by processes on all cores; the network runs in
 this process, on batches of faces across pictures. Memory does not grow with the number of pictures.
@@ -15,7 +15,7 @@ import time
 import cv2
 
 from age_gender import interrupts, processes, system
-from age_gender.command_line import UserError, log, plural, printable, progress, result
+from age_gender.command_line import UserError, log, plural, printable, progress
 from age_gender.face_estimator import FaceEstimator
 from age_gender.files import NO_ROOM, atomic_write
 from age_gender.listing import OUTPUT, counted
@@ -80,13 +80,16 @@ class Counts:
         return text
 
 
-def estimate_folder(listing, output, recipe):
+def estimate_folder(listing, output, recipe, as_json=False):
     """Estimate every face in a folder of pictures; write annotated pictures and the tables.
+
+    Each face, and each picture without one, is a line on stdout.
 
     Args:
         listing: `listing.Listing` of the folder.
-        output: folder for the results.
+        output: folder for the results; None to print lines alone.
         recipe: `face_estimator.Recipe`.
+        as_json: lines are the rows of the tables as JSON, of unreadable pictures too.
 
     Returns:
         `Counts`.
@@ -94,7 +97,10 @@ def estimate_folder(listing, output, recipe):
     paths = listing.pictures
     ahead = 4 * system.cores() + 8
     columns = face_columns(["file", "face", "status"], recipe.interval_factor is not None)
-    with processes.pool(_prepare, recipe) as pool, open_tables(output, columns) as write_row:
+    with (
+        processes.pool(_prepare, recipe) as pool,
+        open_tables(output, columns, as_json) as write_row,
+    ):
         work = _Work(pool, listing, output, recipe, write_row)
         with interrupts.explained(work.stopped):
             try:
@@ -106,7 +112,8 @@ def estimate_folder(listing, output, recipe):
                 pool.close()
                 work.tidy()
                 raise KeyboardInterrupt(work.stopped()) from None
-    write_left_out(output, work.counts.left_out)
+    if output is not None:
+        write_left_out(output, work.counts.left_out)
     return work.counts
 
 
@@ -125,7 +132,10 @@ class _Work:
         self._pool = pool
         self._name = listing.name
         self._output = output
-        self._targets = _targets(listing.pictures, listing.folder, output)
+        self._total = len(listing.pictures)
+        self._targets = {}
+        if output is not None:
+            self._targets = _targets(listing.pictures, listing.folder, output)
         self._columns = dict.fromkeys(face_columns([], recipe.interval_factor is not None))
         self._write_row = write_row
         self._estimator = FaceEstimator(recipe=recipe)
@@ -150,10 +160,13 @@ class _Work:
 
     def stopped(self):
         """The line about an end before the last picture."""
-        return (
-            f"stopped after {self.done} of {len(self._targets)} pictures: finished pictures are in "
-            f"{self._output}, their rows in {TABLES[0]}.part; the same command starts over"
-        )
+        text = f"stopped after {self.done} of {self._total} pictures"
+        if self._output is not None:
+            text += (
+                f": finished pictures are in {self._output}, their rows in {TABLES[0]}.part; the "
+                "same command starts over"
+            )
+        return text
 
     def tidy(self):
         """Remove what processes that were killed have begun to write."""
@@ -171,11 +184,11 @@ class _Work:
             else:
                 own = list(itertools.islice(estimates, len(examined.faces)))
                 self._report(path, examined, own)
-                boxes, labels = examined.faces, [estimate.label for estimate in own]
-                task = self._pool.submit(
-                    _draw, path, self._targets[path], [box for box, _ in boxes], labels
-                )
-                self._drawn.append((path, task))
+                if self._output is not None:
+                    boxes = [box for box, _ in examined.faces]
+                    labels = [estimate.label for estimate in own]
+                    task = self._pool.submit(_draw, path, self._targets[path], boxes, labels)
+                    self._drawn.append((path, task))
             self.done += 1
         self._waiting.clear()
         while len(self._drawn) > BATCH:
@@ -190,14 +203,13 @@ class _Work:
         for number, ((box, score), estimate) in enumerate(zip(examined.faces, estimates), 1):
             first = {"file": name, "face": number, "status": "face"}
             row = face_row(first, box, score, estimate)
-            self._write_row(row)
-            result(face_line(f"{shown}  face {number}", row))
+            self._write_row(row, face_line(f"{shown}  face {number}", row))
         self.counts.faces += len(estimates)
         if estimates:
             self.counts.with_face += 1
         else:
-            self._write_row({"file": name, "face": None, "status": "no face"} | self._columns)
-            result(f"{shown}  no face")
+            row = {"file": name, "face": None, "status": "no face"} | self._columns
+            self._write_row(row, f"{shown}  no face")
             self.counts.without_face += 1
 
     def _report_problem(self, path, problem):

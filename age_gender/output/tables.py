@@ -1,4 +1,4 @@
-"""Results: a row in the tables and a line on the terminal for each face."""
+"""Results: a row in the tables, and a line on stdout, for each face."""
 
 import contextlib
 import csv
@@ -6,7 +6,7 @@ import json
 import time
 
 from age_gender import files
-from age_gender.command_line import UserError
+from age_gender.command_line import UserError, result
 from age_gender.files import atomic_write, naming, replace, sync, write_csv
 
 TABLES = ("results.csv", "results.jsonl")
@@ -23,13 +23,26 @@ def refuse_existing(output, overwrite):
 
 
 @contextlib.contextmanager
-def open_tables(output, columns):
+def open_tables(output, columns, as_json=False):
     """Yield a function that writes a row to both tables; they get their names when complete.
 
+    It takes a row and, if it is to be printed, its line for the terminal.
+
     Args:
-        output: the folder, which is made.
+        output: the folder, which is made; None for no tables.
         columns: names of the columns.
+        as_json: print every row as JSON instead.
     """
+
+    def show(row, line=None):
+        if as_json:
+            result(json.dumps(row))
+        elif line is not None:
+            result(line)
+
+    if output is None:
+        yield show
+        return
     output.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         made = [stack.enter_context(contextlib.closing(_Table(output / name))) for name in TABLES]
@@ -38,7 +51,7 @@ def open_tables(output, columns):
         writer.writeheader()
         flushed = time.monotonic()
 
-        def write(row):
+        def write(row, line=None):
             nonlocal flushed
             writer.writerow(row)
             lines.write(json.dumps(row) + "\n")
@@ -46,6 +59,7 @@ def open_tables(output, columns):
                 table.flush()
                 lines.flush()
                 flushed = time.monotonic()
+            show(row, line)
 
         try:
             yield write

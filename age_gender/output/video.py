@@ -3,37 +3,46 @@
 import contextlib
 
 from age_gender import interrupts
-from age_gender.command_line import UserError, plural, result
+from age_gender.command_line import UserError, plural
 from age_gender.files import naming, replace
 from age_gender.output.tables import face_columns, face_line, face_row, open_tables
 from age_gender.output.video_writer import VideoWriter, count_frames
 
 VIDEO = "video.mp4"
-COLUMNS = ["source", "frame", "time", "identity"]  # before those of the face
+COLUMNS = ["file", "status", "source", "frame", "time", "identity"]  # before those of the face
 
 
 @contextlib.contextmanager
-def open_recording(output, rate, with_interval=False):
+def open_recording(output, rate, with_interval=False, name=None, as_json=False):
     """Yield a `Recording`; its files get their names when they are complete.
 
     If the video cannot grow, what is whole of it is kept, and the tables up to there.
 
     Args:
-        output: the folder, which is made.
+        output: the folder, which is made; None to print lines alone.
         rate: frames per second, nominally: each frame is shown until the next one's time.
         with_interval: rows have the ends of the age interval.
+        name: of the video, camera or stream, in the rows.
+        as_json: print the rows of the tables as JSON.
 
     Raises `UserError` if no frame came, or none could be analysed; `OSError` if the video cannot
     be written, or be read again.
     """
+    columns = face_columns(COLUMNS, with_interval)
+    if output is None:
+        with open_tables(None, columns, as_json) as write_row:
+            recording = Recording(None, write_row, columns, name)
+            yield recording
+            recording.finish()
+        recording.check()
+        return
     partial = output / f"{VIDEO}.part"
-    with open_tables(output, face_columns(COLUMNS, with_interval)) as write_row:
-        recording = Recording(VideoWriter(partial, rate), write_row)
+    with open_tables(output, columns, as_json) as write_row:
+        recording = Recording(VideoWriter(partial, rate), write_row, columns, name)
         try:
             with _closing(recording.video, output / VIDEO):
                 yield recording
-            if not recording.frames:
-                raise UserError("it ended before the network analysed a frame: nothing is written")
+            recording.finish()
         except UserError:
             partial.unlink()
             raise
@@ -54,8 +63,7 @@ def open_recording(output, rate, with_interval=False):
             f"{reason}: {kept} of {plural(whole, 'frame')} are kept",
             str(output / VIDEO),
         )
-    if recording.failed and not recording.analysed:
-        raise UserError("none of its frames could be analysed")
+    recording.check()
 
 
 @contextlib.contextmanager
@@ -70,16 +78,23 @@ def _closing(writer, path):
 class Recording:
     """Adds frames to the video and their faces to the tables.
 
+    Args:
+        video: `VideoWriter`; None for no video.
+        write_row: as `tables.open_tables` yields it.
+        columns: of the tables.
+        name: of the source, in the rows.
+
     Attributes:
         video: `VideoWriter`.
         frames, analysed, failed, faces: numbers of frames, of those that were analysed, of those
             that could not be, of identities.
     """
 
-    def __init__(self, video, write_row):
+    def __init__(self, video, write_row, columns, name):
         self.video = video
         self.frames = self.analysed = self.failed = 0
         self._write_row = write_row
+        self._columns, self._name = columns, name
         self._identities = set()
         self._last = None  # number of the last frame
         self._start = None  # time of the first frame
@@ -89,7 +104,8 @@ class Recording:
         if shown.frame.number != self._last:
             if self._start is None:
                 self._start = shown.frame.time
-            self.video.write(picture, shown.frame.time - self._start)
+            if self.video is not None:
+                self.video.write(picture, shown.frame.time - self._start)
             self.frames += 1
             self._last = shown.frame.number
         if shown.analysis is None:
@@ -98,10 +114,22 @@ class Recording:
             self.failed += 1
             return
         self.analysed += 1
-        for row in _rows(shown.analysis, self._start):
+        for row in _rows(self._name, shown.analysis, self._start):
             self._identities.add(row["identity"])
-            self._write_row(row)
-            result(face_line(f"{row['source']}  identity {row['identity']}", row))
+            self._write_row(row, face_line(f"{row['source']}  identity {row['identity']}", row))
+
+    def finish(self):
+        """Add the row of a source without a face. Raises `UserError` if there was no frame."""
+        if not self.frames:
+            raise UserError("it ended before the network analysed a frame: nothing is written")
+        if self.analysed and not self._identities:
+            row = {"file": self._name, "status": "no face"}
+            self._write_row(dict.fromkeys(self._columns) | row, f"{self._name}  no face")
+
+    def check(self):
+        """Raise `UserError` if no frame could be analysed."""
+        if self.failed and not self.analysed:
+            raise UserError("none of its frames could be analysed")
 
     @property
     def faces(self):
@@ -113,11 +141,19 @@ class Recording:
         return f"{frames}, {self.analysed} analysed{failed}, {faces}"
 
 
-def _rows(analysis, start):
-    """The rows of the faces in a frame; ``start`` is the time of the first frame, in seconds."""
+def _rows(name, analysis, start):
+    """The rows of the faces in a frame.
+
+    Args:
+        name: of the source.
+        analysis: `analyst.Analysis`.
+        start: time of the first frame, in seconds.
+    """
     frame = analysis.frame
     for each in analysis.faces:
         first = {
+            "file": name,
+            "status": "face",
             "source": frame.name,
             "frame": frame.number,
             "time": round(frame.time - start, 3),

@@ -87,6 +87,21 @@ def test_folder_gives_tables_pictures_and_a_line_for_each_face(
     assert drawn.shape == (512, 512, 3)
 
 
+def test_lines_alone_or_rows_as_json_need_no_output(folder, tmp_path, tiny_weights, capsys):
+    before = sorted(tmp_path.rglob("*"))
+    found, recipe = listing.list_pictures(folder), Recipe.of(tiny_weights[0])
+    output_folder.estimate_folder(found, None, recipe)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("  ")[0] for line in lines] == [
+        *("a face.jpg", "none.png", "süb dir/日本.tiff")
+    ]
+    assert sorted(tmp_path.rglob("*")) == before
+    output_folder.estimate_folder(found, tmp_path / "out", recipe, as_json=True)
+    printed = capsys.readouterr().out
+    assert printed == (tmp_path / "out" / "results.jsonl").read_text()
+    assert json.loads(printed.splitlines()[1])["status"].startswith("unreadable: ")
+
+
 def test_many_faces_go_through_the_network_in_batches(tmp_path, tiny_weights, monkeypatch, capsys):
     folder = tmp_path / "chips"
     folder.mkdir()
@@ -244,7 +259,7 @@ def test_rows_are_written_as_pictures_are_done(folder, tmp_path, tiny_weights, m
     monkeypatch.setattr(output_folder, "PAUSE", 0.0)
     monkeypatch.setattr(tables, "FLUSHED", 0.0)
     monkeypatch.setattr(
-        output_folder,
+        tables,
         "result",
         lambda line: seen.append((tmp_path / "out/results.csv.part").read_text()),
     )

@@ -1,6 +1,7 @@
 import contextlib
 import csv
 import errno
+import json
 
 import cv2
 import numpy as np
@@ -27,12 +28,29 @@ def shown(number, time, fresh=True, size=(48, 64)):
     return Shown(frame, faces, Analysis(frame, faces) if fresh else None, None)
 
 
+def without_faces(number):
+    frame = shown(number, 0.0).frame
+    return Shown(frame, [], Analysis(frame, []), None)
+
+
 def pictures_of(path):
     capture = cv2.VideoCapture(str(path))
     found = []
     while (read := capture.read())[0]:
         found.append(read[1])
     return found, capture.get(cv2.CAP_PROP_FPS)
+
+
+def test_rows_alone_are_json_of_each_face_or_of_a_video_without_one(capsys):
+    with open_recording(None, 10.0, name="a.mp4", as_json=True) as record:
+        record.add(shown(1, 5.0), None)
+    (row,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (row["file"], row["status"], row["frame"], row["identity"]) == ("a.mp4", "face", 1, 3)
+    with open_recording(None, 10.0, name="b.mp4", as_json=True) as record:
+        record.add(without_faces(1), None)
+    (other,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (other.pop("file"), other.pop("status")) == ("b.mp4", "no face")
+    assert list(row) == ["file", "status", *other] and not any(other.values())
 
 
 def test_video_and_tables_have_frame_time_and_identity(tmp_path, capsys):
