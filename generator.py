@@ -17,8 +17,9 @@ from age_gender.training.augmentation import (
     Augmentation,
     age_targets,
     augment,
+    blend,
+    draw,
     gender_targets,
-    mixup,
 )
 from wide_resnet import IMAGE_SIZE
 
@@ -32,6 +33,8 @@ class Batches(keras.utils.PyDataset):
         training: draw the rows in random order and augment; else all rows in order, unchanged.
         augmentation: an `Augmentation`.
         seed: random seed.
+        on_device: in training, yield what `training.on_device.augmented` makes the pictures of, so
+            that the network's steps do it: their bytes, and what was drawn for them.
         share: (number, count): only this part of every batch is read and made, number from 0. The
             parts together are the batch; ``count`` must divide its pictures.
         kwargs: of `keras.utils.PyDataset`, ``workers`` for instance.
@@ -47,6 +50,7 @@ class Batches(keras.utils.PyDataset):
         training=False,
         augmentation=Augmentation(),
         seed=0,
+        on_device=False,
         share=(0, 1),
         **kwargs,
     ):
@@ -56,6 +60,7 @@ class Batches(keras.utils.PyDataset):
         self.training = training
         self.augmentation = augmentation
         self.seed = seed
+        self.on_device = on_device
         self.share = share
         self.epoch = 0
 
@@ -76,13 +81,20 @@ class Batches(keras.utils.PyDataset):
         if not self.training:
             images, targets = self.read(self.rows[some][part])
             return np.asarray(images, np.float32), targets
+        images, targets = self.read(self._order(0)[some][part])
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        batch = self.read(self._order(0)[some][part])
+        draws = draw(self.augmentation, images.shape[1], rng, count, part)
+        batch = {"faces": images}
         if self.augmentation.mixup:
-            others = self.read(self._order(1)[some][part])
-            batch = mixup(batch, others, self.augmentation.mixup, rng, count, part)
-        images, targets = batch
-        return augment(images, rng, self.augmentation, count, part), targets
+            others, other_targets = self.read(self._order(1)[some][part])
+            pairs = zip(targets, other_targets)
+            targets = tuple(blend(each, other, draws["weight"]) for each, other in pairs)
+            batch["others"] = others
+        if self.on_device:
+            return batch | draws, targets
+        if self.augmentation.mixup:
+            images = blend(images, others, draws["weight"])
+        return augment(images, draws), targets
 
     def _order(self, stream):
         """This epoch's order of the rows."""
@@ -93,7 +105,8 @@ class Batches(keras.utils.PyDataset):
 class FaceBatches(Batches):
     """Batches of (faces, (gender targets, age targets[, embeddings])) from a database.
 
-    Faces are (B, S, S, 3) float32 BGR, 0 to 255; the targets (B, 2), (B, 101) and (B, 128).
+    Faces are (B, S, S, 3) float32 BGR, 0 to 255, but see `on_device`; the targets (B, 2), (B, 101)
+    and (B, 128).
 
     Args:
         database: a `FaceDatabase`, or anything with images, genders and ages.
@@ -113,7 +126,9 @@ class FaceBatches(Batches):
         self.embeddings = embeddings
 
     def read(self, rows):
-        images = np.stack([self.database.images[row] for row in rows])
+        images = self.database.images
+        in_memory = isinstance(images, np.ndarray)
+        images = np.asarray(images[rows] if in_memory else [images[row] for row in rows])
         genders = gender_targets(self.database.genders[rows])
         targets = genders, age_targets(self.database.ages[rows], self.smoothing)
         if self.embeddings is not None:

@@ -68,7 +68,7 @@ def prepare(args, faces, teachers):
     return training, validation, network
 
 
-def batches_of(args, faces, training, validation, group):
+def batches_of(args, faces, training, validation, group, on_device):
     """Batches of the two parts: the one shuffled and augmented, the other as it is.
 
     Several devices get equal shares: up to as many pictures, less one, are not validated.
@@ -97,6 +97,7 @@ def batches_of(args, faces, training, validation, group):
         smoothing=args.label_smoothing_years,
         embeddings=embeddings,
         seed=args.seed,
+        on_device=on_device,
         workers=args.workers,
         share=group.share,
     )
@@ -145,24 +146,28 @@ def train(args, argv, folder, first):
         teachers = [weights.read(weights.find(name)) for name in args.teacher]
     with option("--input"):
         size = max([args.img_size or 0, *(each.image_size for each, _ in teachers)])
-        faces = open_faces(args.input, folder, size, args.age_label, ignored)
+        kept = memory.for_faces()
+        faces = open_faces(args.input, folder, size, args.age_label, ignored, kept)
     training, validation, network = prepare(args, faces, teachers)
 
     with option("--hosts" if args.hosts else "--devices"):
         group = devices.join(args.devices, args.hosts, args.host_number, args.batch_size)
     with quiet_start():  # Keras computes on the devices that it is imported after
         import keras
-    from age_gender.training import callbacks, teacher
-    from age_gender.training.fitting import choose_way, compiled, fit
+    from age_gender.training import callbacks, compilation, teacher
+    from age_gender.training.fitting import choose_way, compiled, fit, place
     from age_gender.training.record import Record, best_weights, describe
     from age_gender.training.state import State, read_state
 
+    compilation.keep()
     content = state_path.read_bytes() if resumed and first else b""
     content = devices.broadcast(content, group)
     saved = read_state(state_path, content) if resumed else None
-    batches, validation_batches = batches_of(args, faces, training, validation, group)
+    before = saved and saved[0]["settings"]
+    on_device = place(args.augment_on, before) == "device"
+    batches, validation_batches = batches_of(args, faces, training, validation, group, on_device)
     asked = () if args.teacher_cache else teachers  # in every step
-    way = choose_way(args, network, batches, saved and saved[0]["settings"], group, asked)
+    way = choose_way(args, network, batches, before, group, asked)
     if args.teacher_cache:
         with option("--teacher_cache"):
             heads = teacher.cached(

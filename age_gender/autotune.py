@@ -36,6 +36,7 @@ class Way:
     engine: str = "xla"  # "xla", or "plain" for TensorFlow's own kernels
     precision: str = "float32"  # of the activations; weights and outputs are float32 always
     steps_per_execution: int = 1
+    augment_on: str = "host"  # or "device", within the steps
 
     def __str__(self):
         return f"{self.engine} {self.precision}"
@@ -156,7 +157,7 @@ def _step_seconds(model, batch):
     return statistics.median(times)
 
 
-def _accelerators():
+def accelerators():
     """Names of the GPUs and TPUs that Keras's backend uses."""
     import keras
 
@@ -172,8 +173,8 @@ def _accelerators():
 
 def _computes_bfloat16():
     """Whether the machine has instructions for products of bfloat16 numbers."""
-    flags = set(_processor().get("flags", "").split())
-    return bool(_accelerators() or {"amx_bf16", "avx512_bf16"} & flags)
+    flags = set(processor().get("flags", "").split())
+    return bool(accelerators() or {"amx_bf16", "avx512_bf16"} & flags)
 
 
 def _matrix_rate():
@@ -190,7 +191,7 @@ def _matrix_rate():
     return best
 
 
-def _processor():
+def processor():
     """What Linux reports about the first processor, as a dict; empty on other systems."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
@@ -205,12 +206,12 @@ def _processor():
 def _machine():
     import keras
 
-    facts = _processor()
+    facts = processor()
     flags = {"avx2", "avx512f", "avx512_bf16", "amx_bf16"} & set(facts.get("flags", "").split())
-    processor = " ".join([facts.get("model name", "unknown processor"), *sorted(flags)])
+    kind = " ".join([facts.get("model name", "unknown processor"), *sorted(flags)])
     cores = f"{system.cores()} cores"
     software = f"Keras {keras.version()} on {keras.backend.backend()}"
-    return ", ".join([processor, cores, *_accelerators(), software])
+    return ", ".join([kind, cores, *accelerators(), software])
 
 
 def _cache_file():

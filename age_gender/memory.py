@@ -44,6 +44,11 @@ def largest():
     return int(os.environ.get(VARIABLE, LARGEST))
 
 
+def for_faces():
+    """Bytes of a database's faces that are kept in memory, most: a tenth of it, 0 if unknown."""
+    return (system.memory() or 0) // 10
+
+
 def most(alone):
     """The most bytes for an input, where it is handled alone and where it is not."""
     return largest() * (1_600_000 if alone else 800_000)

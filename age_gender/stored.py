@@ -131,11 +131,14 @@ class Stored:
         except Unreadable as problem:
             raise UserError(f"{self._source.path} has changed: {problem}") from problem
 
-    def by_rows(self):
-        """This array, or a copy in a temporary file, of which rows can be read one by one.
+    def by_rows(self, memory=0):
+        """This array, or a copy of it, of which rows can be read one by one.
 
-        Raises `Unreadable` if it is damaged, as far as there are checksums.
+        The copy is in memory if it takes at most ``memory`` bytes there, else in a temporary file.
+        Raises `Unreadable` if the array is damaged, as far as there are checksums.
         """
+        if 0 < self.nbytes <= memory:
+            return self.read(memory)
         if set(self._filters) <= {FLETCHER32} and self._chunk[1:] == self.shape[1:]:
             self.check()
             return self

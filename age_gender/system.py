@@ -56,6 +56,41 @@ def peak_memory():
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def memory():
+    """The bytes of memory that there are for this process; None where the system does not say."""
+    limits = []
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # Windows has no sysconf
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with contextlib.suppress(ImportError, ValueError):
+        import resource
+
+        for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+            limit = resource.getrlimit(kind)[0]
+            limits += [limit] if limit != resource.RLIM_INFINITY else []
+    return min([*filter(lambda size: size > 0, limits), *_of_control_groups()], default=None)
+
+
+def _of_control_groups():
+    """The limits on memory of this process's control groups, as of containers; on Linux."""
+    root = "/sys/fs/cgroup"
+    try:
+        with open("/proc/self/cgroup", encoding="ascii", errors="replace") as file:
+            group = next((line[3:].strip() for line in file if line.startswith("0::")), "")
+    except OSError:
+        return []
+    files = [f"{root}/memory/memory.limit_in_bytes"]  # of the first version
+    while group.strip("/"):
+        files.append(f"{root}{group}/memory.max")
+        group = os.path.dirname(group)
+    files.append(f"{root}/memory.max")
+    limits = []
+    for name in files:
+        with contextlib.suppress(OSError, ValueError):  # "max" is no number
+            with open(name, encoding="ascii") as file:
+                limits.append(int(file.read()))
+    return limits
+
+
 @contextlib.contextmanager
 def memory_limited(more):
     """Let this process have so many bytes more in the block than it has now, on Linux.

@@ -163,13 +163,17 @@ def digest_of(folder):
 def test_killed_run_is_resumed_to_the_same_weights_as_one_that_was_not(
     database, embedded, tiny_weights, tmp_path, capsys
 ):
-    """In the middle of an epoch, with everything that is learnt from, an average, and workers."""
+    """In the middle of an epoch, with everything that is learnt from, an average, and workers.
+
+    Pictures are augmented within the steps.
+    """
     options = ["--nb_epochs", "3", "--aug", "--ema", "0.9", "--workers", "4", "--lr", "0.02"]
     options += ["--embeddings", str(embedded), "--teacher", str(tiny_weights[0])]
     options += ["--img_size", "16"]
-    train.main(tiny(database, tmp_path / "whole", *options))
+    place = ["--augment_on", "device"]
+    train.main(tiny(database, tmp_path / "whole", *options, *place))
     command = [sys.executable, ROOT / "train.py"]
-    command += tiny(database, tmp_path / "killed", *options)
+    command += tiny(database, tmp_path / "killed", *options, *place)
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )

@@ -13,7 +13,7 @@ from age_gender.data import builder, stamps
 from age_gender.data.database import FaceDatabase
 
 
-def database(path, pictures, dataset, size, resize, resumable=True):
+def database(path, pictures, dataset, size, resize, resumable=True, memory=0):
     """The database of pictures that are cut already; made unless there is one of just these.
 
     Args:
@@ -23,6 +23,7 @@ def database(path, pictures, dataset, size, resize, resumable=True):
         size: of the faces in pixels.
         resize: OpenCV's filter, "linear" or "area".
         resumable: the place is there for the next run, which can resume.
+        memory: as in `FaceDatabase`.
 
     Returns:
         `FaceDatabase`.
@@ -36,7 +37,7 @@ def database(path, pictures, dataset, size, resize, resumable=True):
     why = ""
     if path.exists():
         kept = stamps.read(beside)
-        old = FaceDatabase(path)
+        old = FaceDatabase(path, memory)
         reasons = _differences(old, settings, pictures, found, kept)
         if not reasons:
             if kept != found:
@@ -59,7 +60,7 @@ def database(path, pictures, dataset, size, resize, resumable=True):
     builder.build(path, pictures, cut, settings | {"min_score": -1}, resumable=resumable)
     stamps.write(beside, found)  # those of before, so that what changed meanwhile is noticed
     _say_skipped(path)
-    return FaceDatabase(path)
+    return FaceDatabase(path, memory)
 
 
 def _say_skipped(path):

@@ -137,7 +137,7 @@ def _matlab_header():
 
 
 class FaceDatabase:
-    """A database that is read row by row; only the labels are in memory.
+    """A database that is read row by row; only the labels are in memory, unless it is small.
 
     Attributes:
         images: (N, S, S, 3) uint8 BGR; slice it to read.
@@ -149,15 +149,17 @@ class FaceDatabase:
         min_score: number.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, memory=0):
         """Open a database. Raises `UserError` if the file is not one, `OSError` if the system does.
 
-        Faces that have changed since they were written are noticed here, by their checksums.
+        Its images are an array in memory if they take at most ``memory`` bytes there. Faces that
+        have changed since they were written are noticed here, by their checksums.
         """
         self.path = Path(path)
         if not self.path.is_file():
             raise UserError(f"{path} is not a file: make a database with {MAKERS}")
         self._digests = self._source = None
+        self._memory = memory
         try:
             if hdf5.is_hdf5(self.path):
                 with hdf5.opened(self.path) as file:
@@ -195,7 +197,7 @@ class FaceDatabase:
             if self._source.nbytes > NAME * (len(self) + 1):
                 raise Unreadable("its 'source' is not a list of names")
             self._source.check()
-        self.images = image.by_rows()
+        self.images = image.by_rows(self._memory)
 
     def _open_matlab5(self):
         file = matlab5.opened(self.path)
@@ -207,7 +209,7 @@ class FaceDatabase:
             self.genders = np.where(self.genders < UNKNOWN, 1 - self.genders, self.genders)
         self.crop = "aligned" if self.db == "utk" else "margin"
         self.margin = None if self.db == "utk" else MARGIN
-        self.images = file.array("image").rows()
+        self.images = file.array("image").rows(self._memory)
 
     def _read_numbers(self, file, shape, dtype):
         """The labels and numbers of either kind of file, for images of a shape and dtype."""

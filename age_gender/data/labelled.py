@@ -24,7 +24,8 @@ class LabelledFaces:
     """Labelled faces of one database, or of several one after another.
 
     Attributes:
-        images: indexed by a row's number, (S, S, 3) uint8 BGR.
+        images: indexed by a row's number, (S, S, 3) uint8 BGR; those of one database in memory are
+            an array.
         genders: (N,) int, as in `genders`.
         ages: (N,) int, years.
         img_size: S, pixels.
@@ -48,7 +49,8 @@ class LabelledFaces:
                 )
         self._databases = databases
         self._starts = np.cumsum([0, *(len(each) for each in databases)])
-        self.images = self
+        alone = len(databases) == 1 and isinstance(first.images, np.ndarray)
+        self.images = first.images if alone else self
         self.genders = np.concatenate([each.genders for each in databases])
         self.ages = np.concatenate([each.ages for each in databases])
         self.img_size = first.img_size
@@ -136,7 +138,7 @@ def check_teacher(name, description, faces, given, kept_aside):
             )
 
 
-def open_faces(paths, made_in, img_size=None, age_label="apparent", ignored=()):
+def open_faces(paths, made_in, img_size=None, age_label="apparent", ignored=(), memory=0):
     """The faces of databases and of folders of pictures.
 
     Args:
@@ -145,19 +147,33 @@ def open_faces(paths, made_in, img_size=None, age_label="apparent", ignored=()):
         img_size: of the faces of folders where there is no database, whose size they have else.
         age_label: "apparent" or "real", of APPA-REAL.
         ignored: names of APPA-REAL's pictures that are left out.
+        memory: bytes; databases are kept in memory as far as they fit.
 
     Returns:
         `LabelledFaces`.
 
     Raises `UserError` if a path is neither.
     """
-    databases = [None if path.is_dir() else FaceDatabase(path) for path in paths]
+    databases = []
+    for path in paths:
+        databases.append(None if path.is_dir() else FaceDatabase(path, memory))
+        memory -= _in_memory(databases[-1])
     sizes = [each.img_size for each in databases if each is not None]
     size = (sizes or [img_size or IMAGE_SIZE])[0]
     for number, path in enumerate(paths):
         if databases[number] is None:
-            databases[number] = database_of(path, made_in, size, "linear", age_label, ignored)
+            databases[number] = database_of(
+                path, made_in, size, "linear", age_label, ignored, memory=memory
+            )
+            memory -= _in_memory(databases[number])
     return LabelledFaces(databases)
+
+
+def _in_memory(database):
+    """Bytes of a database's images that are in memory; of None, 0."""
+    images = getattr(database, "images", None)
+    kept = isinstance(images, np.ndarray) and not isinstance(images, np.memmap)
+    return images.nbytes if kept else 0
 
 
 def read_folder(folder, age_label="apparent", ignored=()):
@@ -177,7 +193,14 @@ def read_folder(folder, age_label="apparent", ignored=()):
 
 
 def database_of(
-    folder, made_in, size, resize="linear", age_label="apparent", ignored=(), resumable=True
+    folder,
+    made_in,
+    size,
+    resize="linear",
+    age_label="apparent",
+    ignored=(),
+    resumable=True,
+    memory=0,
 ):
     """The database of a folder of pictures, as `cache.database` makes and keeps it.
 
@@ -186,10 +209,11 @@ def database_of(
         made_in: the folder for it; ``resumable``: it is there for the next run.
         size: of the faces in pixels.
         resize: OpenCV's filter, "linear" or "area".
+        memory: as in `FaceDatabase`.
 
     Returns:
         `FaceDatabase`.
     """
     pictures, dataset = read_folder(folder, age_label, ignored)
     path = made_in / f"{folder.resolve().name}_{size}.mat"
-    return cache.database(path, pictures, dataset, size, resize, resumable)
+    return cache.database(path, pictures, dataset, size, resize, resumable, memory)

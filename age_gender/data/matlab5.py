@@ -175,11 +175,12 @@ class Array:
                 raise Unreadable(f"its {self.name!r} is damaged")
             yield Array(content, self._order, start, offset)
 
-    def rows(self):
-        """The array as (N, H, W, C) uint8, on disk, if it is one of pictures.
+    def rows(self, memory=0):
+        """The array as (N, H, W, C) uint8, if it is one of pictures.
 
         MATLAB's first axis is the fastest: the file holds the first byte of every picture, then
-        the second byte of every picture. They are transposed once into a temporary file.
+        the second byte of every picture. They are transposed once, in memory if they take at most
+        ``memory`` bytes there, else into a temporary file.
         """
         dtype, start = self._numbers()
         if dtype != np.uint8 or len(self.shape) != 4:
@@ -187,8 +188,11 @@ class Array:
         count, height, width, channels = self.shape
         if not math.prod(self.shape):
             return np.empty(self.shape, np.uint8)
-        with temporary(self._source.path, math.prod(self.shape)) as file:
-            turned = np.memmap(file, np.uint8, "r+", shape=self.shape)
+        if math.prod(self.shape) <= memory:
+            turned = np.empty(self.shape, np.uint8)
+        else:
+            with temporary(self._source.path, math.prod(self.shape)) as file:
+                turned = np.memmap(file, np.uint8, "r+", shape=self.shape)
         step = min(BLOCK, max(1, BLOCK_BYTES // (height * width * channels)))
         for first in range(0, count, step):
             rows = min(step, count - first)

@@ -1,7 +1,8 @@
-"""Random augmentation of a batch of pictures and labels: functions of whole arrays.
+"""Random augmentation of a batch of pictures and labels: the draws, and what OpenCV makes of them.
 
-Every function draws for a whole batch of ``count`` pictures and changes those that it is given,
-``part`` of the batch: machines that share a batch draw the same numbers.
+`draw` draws the few numbers of each picture; `augment` changes pictures by them here, and
+`on_device.augmented` does the same within a training step. Everything is drawn for a whole batch of
+``count`` pictures and kept for ``part`` of it: machines that share a batch draw the same numbers.
 """
 
 import dataclasses
@@ -9,11 +10,12 @@ import dataclasses
 import cv2
 import numpy as np
 
-from random_eraser import erase
+from random_eraser import boxes, fill
 from wide_resnet import AGE_CLASSES, GENDER_CLASSES
 
 ALL = slice(None)
 TALLEST = 2**15 - 1  # rows of a picture that OpenCV's remap can take
+PLACES = 32  # between two pixels, to which OpenCV's remap rounds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,121 +33,169 @@ class Augmentation:
     mixup: float = 0.0  # alpha of Beta(alpha, alpha); 0 for none
 
 
-def augment(images, rng, settings, count=None, part=ALL):
-    """Change each picture at random.
+def draw(settings, size, rng, count, part=ALL):
+    """Draw how the pictures of a batch are changed.
 
     Args:
-        images: (N, S, S, 3), 0 to 255.
+        settings: an `Augmentation`.
+        size: S, side of the pictures in pixels.
         rng: a NumPy random generator.
-        settings: an `Augmentation`; its mixup is not applied here.
-        count, part: the pictures are ``part`` of a batch of ``count``; all of one by default.
+        count: pictures in the batch; part: those that the numbers are wanted for, N.
 
     Returns:
-        A new float32 array of the same shape.
+        Dict of arrays, of those that the settings need:
+        ``weight`` (N,) float32: share of the picture in its blend with another, mixup;
+        ``moves`` (N, 2, 3) int32: where the pixels come from, see `sources`; or else
+        ``mirrored`` (N,) int32, 0 or 1, and ``shifts`` (N, 2) int32: whole pixels to the right and
+        down;
+        ``gains`` (N,) float32: factors on the contrast; ``lifts`` (N,) float32: grey levels added;
+        ``boxes`` (N, 4) int32: top, bottom, left, right of what is erased, and
+        ``fills`` (N,) float32: grey levels there.
     """
-    count = count or len(images)
 
     def uniform(reach):
         return (reach * rng.uniform(-1, 1, count)[part]).astype(np.float32)
 
-    mirrored = (rng.random(count) < 0.5)[part] & settings.flip
-    right, down = uniform(settings.shift), uniform(settings.shift)
+    draws = {}
+    if settings.mixup:
+        weight = rng.beta(settings.mixup, settings.mixup, count)
+        draws["weight"] = weight[part].astype(np.float32)
+    mirrored = ((rng.random(count) < 0.5)[part] & settings.flip).astype(np.int32)
+    shifts = size * np.stack([uniform(settings.shift), uniform(settings.shift)], 1)
     if settings.rotate or settings.zoom:
         angles, zooms = np.radians(uniform(settings.rotate)), 1 + uniform(settings.zoom)
-        out = _moved(images, angles, zooms, right, down)
-    elif settings.shift:
-        out = _shifted(images, right, down)
+        draws["moves"] = _moves(size, mirrored, shifts, angles, zooms)
+    else:
+        draws |= {"shifts": np.rint(shifts).astype(np.int32)} if settings.shift else {}
+        draws |= {"mirrored": mirrored} if settings.flip else {}
+    if settings.contrast:
+        draws["gains"] = 1 + uniform(settings.contrast)
+    if settings.brightness:
+        draws["lifts"] = 255 * uniform(settings.brightness)
+    if settings.erase:
+        drawn = boxes(rng, count, (size, size), settings.erase, s_h=settings.erase_area)
+        draws["boxes"] = drawn[0][part].astype(np.int32)
+        draws["fills"] = drawn[1][part].astype(np.float32)
+    return draws
+
+
+def fraction(size):
+    """Bits behind the point of `draw`'s moves, of pictures of a size: sums fit into 32 bits."""
+    return min(12, 22 - int(size).bit_length())
+
+
+def _moves(size, mirrored, shifts, angles, zooms):
+    """Where pixels come from, (N, 2, 3) int32; see `sources`.
+
+    Args:
+        mirrored: (N,) 0 or 1; shifts: (N, 2) pixels; angles: (N,) radians; zooms: (N,) factors.
+    """
+    cosine, sine = np.cos(angles) / zooms, np.sin(angles) / zooms
+    matrix = np.stack([cosine, -sine, sine, cosine], 1).reshape(-1, 2, 2)
+    offset = (size - 1) - 2 * (matrix @ shifts[:, :, None])
+    matrix[:, :, 0] *= 1 - 2 * mirrored[:, None]
+    one = PLACES / 2 * 2 ** fraction(size)
+    moves = np.rint(one * np.concatenate([matrix, offset], 2)).astype(np.int32)
+    moves[:, :, 2] += 2 ** fraction(size) // 2  # so that cutting off rounds
+    return moves
+
+
+def sources(moves, size, positions):
+    """Where the pixels of moved pictures come from, in 1/32 px of the picture.
+
+    In whole numbers, so that it is the same wherever it is computed; with NumPy's arrays or those
+    of another library.
+
+    Args:
+        moves: `draw`'s, (N, 2, 3).
+        size: S.
+        positions: (S,) int32 of the library: 1 - S, 3 - S, ... S - 1, twice the pixels' distances
+            from the centre.
+
+    Returns:
+        Two arrays (N, S, S) int32, x and y; beyond the border they are on it no more than at 0 or
+        (S - 1) * 32, to which they have to be limited.
+    """
+    found = []
+    for row in (0, 1):
+        along_x = moves[:, row, 0, None] * positions + moves[:, row, 2, None]
+        along_y = moves[:, row, 1, None] * positions
+        found.append((along_x[:, None, :] + along_y[:, :, None]) // 2 ** fraction(size))
+    return found
+
+
+def augment(images, draws):
+    """Change pictures as drawn, but for the blending.
+
+    Args:
+        images: (N, S, S, 3), 0 to 255.
+        draws: what `draw` returned.
+
+    Returns:
+        A new float32 array of the same shape.
+    """
+    if "moves" in draws:
+        out = _moved(images, draws["moves"])
+    elif "shifts" in draws:
+        out = _shifted(images, draws["shifts"])
     else:
         out = np.array(images, np.float32)
-    for row in np.flatnonzero(mirrored):
+    for row in np.flatnonzero(draws.get("mirrored", ())):
         out[row] = cv2.flip(out[row], 1)
-    if settings.contrast:
-        gain = 1 + uniform(settings.contrast)
+    if "gains" in draws:
+        gains = draws["gains"]
         mean = out.mean((1, 2, 3))
-        out *= gain[:, None, None, None]
-        out += (mean * (1 - gain))[:, None, None, None]
-    if settings.brightness:
-        out += 255 * uniform(settings.brightness)[:, None, None, None]
-    if settings.contrast or settings.brightness:
+        out *= gains[:, None, None, None]
+        out += (mean * (1 - gains))[:, None, None, None]
+    if "lifts" in draws:
+        out += draws["lifts"][:, None, None, None]
+    if "gains" in draws or "lifts" in draws:
         np.clip(out, 0, 255, out=out)
-    if settings.erase:
-        erase(out, rng, settings.erase, s_h=settings.erase_area, count=count, part=part)
+    if "boxes" in draws:
+        fill(out, draws["boxes"], draws["fills"])
     return out
 
 
-def _shifted(images, right, down):
-    """Shift pictures (N, S, S, 3) by the nearest whole pixel; beyond the border it is repeated."""
+def _shifted(images, shifts):
+    """Shift pictures (N, S, S, 3) by whole pixels; beyond the border it is repeated."""
     size = images.shape[1]
     out = np.empty(images.shape, np.float32)
     images = np.asarray(images, np.float32)
-    for image, x, y, target in zip(images, *np.rint((right * size, down * size)).astype(int), out):
+    for image, (x, y), target in zip(images, shifts.tolist(), out):
         above, below, left, beyond = max(y, 0), max(-y, 0), max(x, 0), max(-x, 0)
         seen = image[below : size - above, beyond : size - left]
         cv2.copyMakeBorder(seen, above, below, left, beyond, cv2.BORDER_REPLICATE, target)
     return out
 
 
-def _moved(images, angles, zooms, right, down):
-    """Rotate, zoom and shift pictures; beyond the border its pixels are repeated.
-
-    Args:
-        images: (N, S, S, 3).
-        angles: (N,) radians; zooms: (N,) factors; right, down: (N,) parts of the size.
-
-    Returns:
-        (N, S, S, 3) float32.
-    """
+def _moved(images, moves):
+    """Rotate, zoom, shift and mirror pictures; beyond the border its pixels are repeated."""
     n, size = images.shape[:2]
-    centre = np.float32((size - 1) / 2)
-    position = np.arange(size, dtype=np.float32) - centre
-    x = position - size * right[:, None]
-    y = position - size * down[:, None]
-    cosine, sine = (np.cos(angles) / zooms)[:, None], (np.sin(angles) / zooms)[:, None]
-    # where each pixel comes from, (N, S, S)
-    from_x = (cosine * x + centre)[:, None, :] - (sine * y)[:, :, None]
-    from_y = (sine * x)[:, None, :] + (cosine * y + centre)[:, :, None]
+    from_x, from_y = sources(moves, size, np.arange(1 - size, size, 2, dtype=np.int32))
     for each in (from_x, from_y):
-        np.clip(each, 0, size - 1, out=each)
-    # The pictures are stacked into one, so that OpenCV moves them in one call. It rounds positions
-    # to 1/32; rounded before, they are the same wherever a picture is in the stack.
-    from_y = np.rint(from_y * 32) / 32
+        np.clip(each, 0, PLACES * (size - 1), out=each)
+    # The pictures are stacked into one, so that OpenCV moves them in one call.
     step = TALLEST // size
-    from_y += (np.arange(n, dtype=np.float32) % step * size)[:, None, None]
+    from_y += (np.arange(n, dtype=np.int32) % step * (PLACES * size))[:, None, None]
+    maps = [each.astype(np.float32) / np.float32(PLACES) for each in (from_x, from_y)]
     out = np.empty(images.shape, np.float32)
     for start in range(0, n, step):
         some = slice(start, start + step)
         tall = np.ascontiguousarray(images[some], np.float32).reshape(-1, size, 3)
-        maps = (each[some].reshape(-1, size) for each in (from_x, from_y))
-        cv2.remap(tall, *maps, cv2.INTER_LINEAR, out[some].reshape(-1, size, 3))
+        flat = (each[some].reshape(-1, size) for each in maps)
+        cv2.remap(tall, *flat, cv2.INTER_LINEAR, out[some].reshape(-1, size, 3))
     return out
 
 
-def mixup(batch, other, alpha, rng, count=None, part=ALL):
-    """Blend two batches picture by picture, with weights from Beta(alpha, alpha).
+def blend(array, other, weight):
+    """Mix two arrays (N, ...) row by row, with shares ``weight`` (N,) of the first.
 
     Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
-
-    Args:
-        batch, other: (images (N, ...), tuple of targets (N, classes)).
-        alpha: above 0.
-        rng: a NumPy random generator.
-        count, part: as in `augment`.
-
-    Returns:
-        A blended batch of the same shape, float32.
     """
-    images, targets = batch
-    other_images, other_targets = other
-    weight = rng.beta(alpha, alpha, count or len(images))[part].astype(np.float32)
-
-    def blend(a, b):
-        w = weight.reshape(-1, *[1] * (a.ndim - 1))
-        out = a * w
-        out += b * (1 - w)
-        return out
-
-    blended = tuple(blend(a, b) for a, b in zip(targets, other_targets))
-    return blend(images, other_images), blended
+    share = weight.reshape(-1, *[1] * (array.ndim - 1))
+    out = array * share
+    out += other * (1 - share)
+    return out
 
 
 def gender_targets(genders):

@@ -5,6 +5,7 @@ Files appear when they are complete.
 
 import contextlib
 import dataclasses
+import time
 
 import keras
 import numpy as np
@@ -126,6 +127,36 @@ def tensorboard(folder):
     return keras.callbacks.TensorBoard(folder, write_graph=False)
 
 
+class Callbacks(keras.callbacks.CallbackList):
+    """Callbacks that get the figures of some training steps only, and ``{}`` after the others.
+
+    To read a figure is to wait for its step, and an accelerator that is waited for has nothing to
+    do. So after every STEPS steps the figures are those of STEPS steps before, which are there
+    already, and nothing runs farther ahead. Only of the first step, the last of an epoch, and one
+    in SECONDS, they are waited for.
+    """
+
+    STEPS = 16
+    SECONDS = 1
+
+    def __init__(self, *args, **kwargs):
+        self._since = 0  # steps since figures were read
+        self._earlier = None  # the figures of that step
+        self._read = -float("inf")  # when it was
+        super().__init__(*args, **kwargs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._since += 1
+        last = batch + 1 >= self.params["steps"]
+        if last or time.monotonic() - self._read >= self.SECONDS:
+            figures = logs
+        else:
+            figures = self._earlier if self._since >= self.STEPS else None
+        super().on_train_batch_end(batch, figures)
+        if figures is not None:
+            self._since, self._earlier, self._read = 0, logs, time.monotonic()
+
+
 class Watch(keras.callbacks.Callback):
     """End a run that cannot succeed.
 
@@ -148,7 +179,7 @@ class Watch(keras.callbacks.Callback):
         self.epoch = epoch + 1
 
     def on_train_batch_end(self, batch, logs=None):
-        if not np.isfinite(float(logs["loss"])):
+        if logs and not np.isfinite(float(logs["loss"])):
             self._end("the loss became NaN or infinite")
 
     def on_epoch_end(self, epoch, logs=None):

@@ -9,9 +9,10 @@ import keras
 from age_gender import autotune, interrupts
 from age_gender.command_line import option
 from age_gender.training import devices
-from age_gender.training.callbacks import ValidateAverage
+from age_gender.training.callbacks import Callbacks, ValidateAverage
 from age_gender.training.embeddings import LENGTH
 from age_gender.training.losses import AgeError, AgeLoss, EmbeddingLoss, GenderAccuracy
+from age_gender.training.on_device import Augmenting
 from age_gender.training.schedule import LearningRate
 from age_gender.training.teacher import Student, Teachers, of_larger
 from wide_resnet import with_embeddings
@@ -45,6 +46,8 @@ def compiled(args, network, epoch_steps, way, size=None, teachers=()):
         model = of_larger(model, size)
     if teachers:
         model = Student(model, Teachers(teachers, way.precision), args.teacher_weight)
+    elif way.augment_on == "device":
+        model = Augmenting(model)
     model.compile(
         optimizer,
         loss=losses,
@@ -52,13 +55,30 @@ def compiled(args, network, epoch_steps, way, size=None, teachers=()):
         jit_compile=way.engine == "xla",
         steps_per_execution=way.steps_per_execution,
     )
+    if way.augment_on == "device":
+        model.build_losses()
     return model
+
+
+def place(requested, settings):
+    """Where pictures are augmented, "device" or "host".
+
+    Args:
+        requested: one of these, or "auto" for the device where it is an accelerator.
+        settings: those of the run that is resumed, whose place is kept; None for a new run.
+    """
+    if settings:
+        return settings["augment_on"]
+    if requested == "auto":
+        return "device" if autotune.accelerators() else "host"
+    return requested
 
 
 def choose_way(args, network, batches, settings, group, teachers=()):
     """The `autotune.Way` of the training steps.
 
-    On several devices nothing is timed, because hosts could choose differently.
+    On several devices nothing is timed, because hosts could choose differently. Pictures are
+    augmented where the batches say so.
 
     Args:
         args: the options of train.py.
@@ -68,26 +88,31 @@ def choose_way(args, network, batches, settings, group, teachers=()):
         group: `devices.Devices`.
         teachers: as in `compiled`.
     """
+    where = "device" if batches.on_device else "host"
     if group.count > 1:
         with option("--engine"):
             engine = group.engine(args.engine)
         precision = args.precision.replace("auto", "float32")
-        return autotune.Way(engine, precision, args.steps_per_execution or 1)
+        return autotune.Way(engine, precision, args.steps_per_execution or 1, where)
     if settings:
         steps = int(settings["steps_per_execution"])
-        return autotune.Way(settings["engine"], settings["precision"], steps)
+        return autotune.Way(settings["engine"], settings["precision"], steps, where)
+
+    def model_of(way):
+        way = dataclasses.replace(way, augment_on=where)
+        return compiled(args, network, len(batches), way, batches.database.img_size, teachers)
+
     way = autotune.choose(
         args.engine,
         args.precision,
         network,
         args.batch_size,
-        lambda way: compiled(args, network, len(batches), way, batches.database.img_size, teachers),
+        model_of,
         batches,
         tuple(description.network for description, _ in teachers),
     )
-    if args.steps_per_execution:
-        way = dataclasses.replace(way, steps_per_execution=args.steps_per_execution)
-    return way
+    steps = args.steps_per_execution or way.steps_per_execution
+    return dataclasses.replace(way, steps_per_execution=steps, augment_on=where)
 
 
 def fit(model, batches, validation, epochs, others, state):
@@ -113,6 +138,16 @@ def fit(model, batches, validation, epochs, others, state):
         return f"{stopped}: files so far are in {state.path.parent}; the same command {how}"
 
     next_batches = keras.callbacks.LambdaCallback(on_epoch_end=next_epoch)
+    verbose = "auto" if sys.stderr.isatty() else 2
+    callbacks = Callbacks(
+        [ValidateAverage(), *others, next_batches, state],
+        add_history=True,
+        add_progbar=True,
+        model=model,
+        verbose=verbose,
+        epochs=epochs,
+        steps=len(batches),
+    )
     with interrupts.explained(reason), contextlib.redirect_stdout(sys.stderr):
         model.fit(
             batches,
@@ -120,6 +155,6 @@ def fit(model, batches, validation, epochs, others, state):
             epochs=epochs,
             initial_epoch=batches.epoch,
             shuffle=False,
-            verbose="auto" if sys.stderr.isatty() else 2,
-            callbacks=[ValidateAverage(), *others, next_batches, state],
+            verbose=verbose,
+            callbacks=callbacks,
         )

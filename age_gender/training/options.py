@@ -176,6 +176,13 @@ def get_args(argv=None):
     speed.add_argument(
         "--workers", type=number_between(1, 64, int), default=1, help="threads that prepare batches"
     )
+    speed.add_argument(
+        "--augment_on",
+        choices=("auto", "device", "host"),
+        default="auto",
+        help="augment pictures within the steps, on the device, or on the processor beside it; "
+        "auto: on the device where it is an accelerator",
+    )
     several = parser.add_argument_group("several devices")
     several.add_argument(
         "--devices",

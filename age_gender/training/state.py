@@ -30,6 +30,7 @@ def read_state(path, content=None):
     try:
         arrays = npz.read(path, content)
         facts = _facts(str(arrays.pop("said", "")))
+        facts["settings"].setdefault("augment_on", "host")  # of runs before there was a choice
         return facts, [arrays[f"{number}"] for number in range(len(arrays))]
     except (Unreadable, KeyError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: remove it and start afresh") from error
@@ -50,6 +51,7 @@ def _facts(text):
             isinstance(settings, dict) and all(isinstance(v, str | int) for v in settings.values())
         )
         and (settings.get("engine") in ENGINES and settings.get("precision") in PRECISIONS)
+        and (settings.get("augment_on", "host") in ("host", "device"))
         and (re.fullmatch(r"[1-9]\d{0,4}", str(settings.get("steps_per_execution"))))
     )
     if not right:

@@ -16,6 +16,7 @@ from age_gender import npz, weights
 from age_gender.command_line import UserError, log, progress
 from age_gender.data.labelled import cut_of
 from age_gender.files import atomic_write, locked
+from age_gender.training.on_device import Augmenting
 from wide_resnet import AGE_CLASSES, GENDER_CLASSES
 
 CHUNK = 8  # batches in one call of the teachers
@@ -100,7 +101,7 @@ class Teachers:
         return [sum(heads) / len(answers) for heads in zip(*answers)]
 
 
-class Student(keras.Model):
+class Student(Augmenting):
     """A model that learns targets mixed with its teachers' answers; validation sees labels alone.
 
     Args:
@@ -110,7 +111,7 @@ class Student(keras.Model):
     """
 
     def __init__(self, model, teachers, weight):
-        super().__init__(model.inputs, model.outputs)
+        super().__init__(model)
         self._teachers = teachers
         self._weight = weight
 

@@ -41,9 +41,12 @@ def names(rows):
     return [f"{row} ä日\udcff.jpg" for row in rows]
 
 
-@pytest.mark.parametrize("count", [0, 1, 255, 256, 700])
-def test_what_is_written_is_read(tmp_path, count):
-    database = FaceDatabase(write(tmp_path / "faces.mat", count))
+@pytest.mark.parametrize(
+    "count, memory", [(0, 0), (1, 0), (255, 0), (256, 0), (700, 0), (700, 700 * 768), (0, 1)]
+)
+def test_what_is_written_is_read(tmp_path, count, memory):
+    database = FaceDatabase(write(tmp_path / "faces.mat", count), memory)
+    assert isinstance(database.images, np.ndarray) == (count > 0 and memory > 0)
     rows = np.arange(count)
     assert database.images.shape == (count, 16, 16, 3)
     np.testing.assert_array_equal(database.genders, rows % 2)
@@ -135,9 +138,9 @@ def test_other_file_is_one_line(tmp_path, content, problem):
     assert refused(path) == f"{path} is not a complete face database: {problem}: {MAKE}"
 
 
-def refused(path):
+def refused(path, memory=0):
     with pytest.raises(UserError) as error:
-        FaceDatabase(path)
+        FaceDatabase(path, memory)
     return str(error.value)
 
 
@@ -315,7 +318,8 @@ def test_flipped_bit_is_noticed_and_named(tmp_path, name, place):
             offset += file.userblock_size
     path.write_bytes(data[:offset] + bytes([data[offset] ^ 4]) + data[offset + 1 :])
     rows = f" in the rows {16 * chunk} to {16 * chunk + 15}" if name == "image" else ""
-    assert refused(path).endswith(f": its '{name}' is damaged{rows}: {MAKE}")
+    for memory in (0, 2**20):
+        assert refused(path, memory).endswith(f": its '{name}' is damaged{rows}: {MAKE}")
 
 
 @pytest.mark.parametrize(
@@ -330,9 +334,10 @@ def test_flipped_bit_is_noticed_and_named(tmp_path, name, place):
 def test_image_that_is_laid_out_otherwise_is_read(tmp_path, options):
     path = write(tmp_path / "faces.mat", 200)
     damage(path, replaced("image", data=images_of(np.arange(200), 16).astype(np.uint8), **options))
-    database = FaceDatabase(path)
-    assert all((database.images[row] == row).all() for row in range(200))
-    assert (database.images[190:] == np.arange(190, 200)[:, None, None, None]).all()
+    for memory in (0, 2**20):
+        images = FaceDatabase(path, memory).images
+        assert all((images[row] == row).all() for row in range(200))
+        assert (images[190:] == np.arange(190, 200)[:, None, None, None]).all()
 
 
 def test_names_that_are_not_one_for_each_row_are_one_line(tmp_path):

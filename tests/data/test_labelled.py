@@ -128,6 +128,24 @@ def test_folder_beside_a_database_has_its_size(chips, tmp_path):
     assert faces.img_size == 32 and faces.images[0].shape == (32, 32, 3)
 
 
+def test_databases_are_kept_in_memory_as_far_as_they_fit(chips, tmp_path):
+    """A database of 30 faces of 32 px, and the folder that another is made of."""
+    path = database_of(chips)
+    size = 30 * 32 * 32 * 3
+    on_disk = open_faces([path, chips], tmp_path / "out", memory=size - 1)
+    half = open_faces([path, chips], tmp_path / "out", memory=2 * size - 1)
+    both = open_faces([path, chips], tmp_path / "out", memory=2 * size)
+    kept = [
+        [isinstance(each.images, np.ndarray) for each in faces._databases]
+        for faces in (on_disk, half, both)
+    ]
+    assert kept == [[False, False], [True, False], [True, True]]
+    for row in (0, 29, 30, 59):
+        np.testing.assert_array_equal(half.images[row], on_disk.images[row])
+    alone = open_faces([path], tmp_path / "out", memory=size)
+    np.testing.assert_array_equal(alone.images[[3, 29]], [half.images[3], half.images[29]])
+
+
 def test_teacher_that_suits_faces_ill_is_named(chips, tmp_path, capsys):
     faces = open_faces([database_of(chips)], tmp_path)
     about = {"crop": "aligned", "margin": None, "data": "UTKFace", "split_seed": 0}

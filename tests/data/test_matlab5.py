@@ -36,6 +36,9 @@ def test_arrays_are_the_ones_that_were_saved(
     found = file.array("image").rows()
     assert isinstance(found, np.memmap)
     np.testing.assert_array_equal(found, pictures)
+    kept = file.array("image").rows(pictures.nbytes)
+    assert not isinstance(kept, np.memmap)
+    np.testing.assert_array_equal(kept, pictures)
     np.testing.assert_array_equal(file.array("age").read(), [np.arange(11)])
     assert file.array("db").text() == "wiki"
     assert os.listdir(tmp_path) == ["a.mat"]

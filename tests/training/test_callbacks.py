@@ -42,6 +42,45 @@ def test_history_is_written_with_every_epoch(model, tmp_path):
     assert json.loads(json.dumps(history.rows)) == history.rows
 
 
+class Loss:
+    """A figure that tells when it is read."""
+
+    def __init__(self, value, read, step):
+        self.value, self.read, self.step = value, read, step
+
+    def __float__(self):
+        self.read.append(self.step)
+        return self.value
+
+
+@pytest.mark.parametrize(
+    "seconds, read", [(0.01, [0, 0, 16, 32, 48, 64, 80]), (0.4, range(0, 99, 3))]
+)
+def test_divergence_is_noticed_soon_though_few_figures_are_read(model, monkeypatch, seconds, read):
+    """With steps of so many seconds; the steps that are read at once, or 16 later."""
+    now, found = [0.0], []
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: now[0])
+    watch = callbacks.Watch()
+    several = callbacks.Callbacks([watch], model=model, steps=1000)
+    several.on_epoch_begin(0)
+    with pytest.raises(UserError, match="the loss became NaN or infinite"):
+        for step in range(1000):
+            loss = Loss(float("nan") if step >= 70 else 1.0, found, step)
+            several.on_train_batch_end(step, {"loss": loss})
+            now[0] += seconds
+    assert step <= 70 + 2 * several.STEPS
+    assert found == [*read][: len(found)] and found[-1] >= 70
+
+
+def test_figures_of_the_last_step_of_an_epoch_are_read(model, monkeypatch):
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: 0.0)
+    read = []
+    several = callbacks.Callbacks([callbacks.Watch()], model=model, steps=5)
+    for step in [*range(5)] * 2:
+        several.on_train_batch_end(step, {"loss": Loss(1.0, read, step)})
+    assert read == [0, 4, 4]
+
+
 def test_watch_ends_a_run_whose_loss_is_no_number(model):
     watch = callbacks.Watch()
     watch.set_model(model)

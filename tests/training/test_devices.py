@@ -77,7 +77,7 @@ def start(database, begun, teacher, tmp_path_factory):
             "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiles in half the time
         }
         process = subprocess.Popen(
-            [*map(str, command), *small(begun, teacher), *more],
+            [*map(str, command), *small(begun, teacher), "--augment_on", "device", *more],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -178,7 +178,7 @@ def test_shares_put_together_are_the_batch_and_each_reads_its_own(training):
 
 @pytest.fixture(scope="module")
 def one(database, begun, teacher, tmp_path_factory):
-    """The folder of a run on one device of TensorFlow."""
+    """The folder of a run on one device of TensorFlow, whose pictures the processor makes."""
     folder = tmp_path_factory.mktemp("one")
     where = ["-i", str(database), "--output_path", str(folder)]
     train.main([*where, *small(begun, teacher), "--engine", "plain"])

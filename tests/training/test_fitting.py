@@ -10,6 +10,7 @@ from age_gender.training.options import get_args
 from wide_resnet import WideResNet
 
 ALONE = types.SimpleNamespace(count=1)
+HOST, DEVICE = (types.SimpleNamespace(on_device=where) for where in (False, True))
 
 
 def options(*more):
@@ -25,23 +26,33 @@ def timed(monkeypatch):
 
 
 def test_way_is_timed_but_for_the_steps_that_are_asked_for(timed):
-    assert fitting.choose_way(options(), None, [], None, ALONE) == timed
+    assert fitting.choose_way(options(), None, HOST, None, ALONE) == timed
     args = options("--steps_per_execution", "3")
-    assert fitting.choose_way(args, None, [], None, ALONE) == Way("xla", "bfloat16", 3)
+    found = fitting.choose_way(args, None, DEVICE, None, ALONE)
+    assert found == Way("xla", "bfloat16", 3, "device")
 
 
 def test_resumed_run_keeps_its_way(timed):
     settings = {"engine": "plain", "precision": "float32", "steps_per_execution": "2"}
-    assert fitting.choose_way(options(), None, [], settings, ALONE) == Way("plain", "float32", 2)
+    assert fitting.choose_way(options(), None, HOST, settings, ALONE) == Way("plain", "float32", 2)
+
+
+@pytest.mark.parametrize("accelerators, auto", [([], "host"), (["GPU"], "device")])
+def test_pictures_are_augmented_on_an_accelerator(monkeypatch, accelerators, auto):
+    monkeypatch.setattr(autotune, "accelerators", lambda: accelerators)
+    assert [fitting.place(each, None) for each in ("auto", "host", "device")] == (
+        [auto, "host", "device"]
+    )
+    assert fitting.place("auto", {"augment_on": "device"}) == "device"  # of a run that is resumed
 
 
 def test_on_several_devices_nothing_is_timed(timed):
     group = types.SimpleNamespace(count=2, engine=lambda engine: f"{engine} of the group")
     args = options("--steps_per_execution", "4")
-    found = fitting.choose_way(args, None, [], None, group)
+    found = fitting.choose_way(args, None, HOST, None, group)
     assert found == Way("auto of the group", "float32", 4)
     args = options("--precision", "bfloat16", "--engine", "plain")
-    found = fitting.choose_way(args, None, [], None, group)
+    found = fitting.choose_way(args, None, HOST, None, group)
     assert found == Way("plain of the group", "bfloat16", 1)
 
 
