@@ -63,6 +63,7 @@ class Batches(keras.utils.PyDataset):
         self.on_device = on_device
         self.share = share
         self.epoch = 0
+        self._orders = {}
 
     def read(self, rows):
         """(pictures (B, S, S, 3), tuple of targets (B, classes)) of some rows."""
@@ -98,8 +99,14 @@ class Batches(keras.utils.PyDataset):
 
     def _order(self, stream):
         """This epoch's order of the rows."""
-        rng = np.random.default_rng((self.seed, self.epoch, 2**31 + stream))
-        return rng.permutation(self.rows)
+        key = self.epoch, stream
+        order = self._orders.get(key)
+        if order is None:  # drawn once an epoch; all threads that draw it draw the same
+            rng = np.random.default_rng((self.seed, self.epoch, 2**31 + stream))
+            order = rng.permutation(self.rows)
+            of_epoch = {k: v for k, v in self._orders.items() if k[0] == key[0]}
+            self._orders = of_epoch | {key: order}
+        return order
 
 
 class FaceBatches(Batches):

@@ -143,7 +143,7 @@ class Callbacks(keras.callbacks.CallbackList):
         self._since = 0  # steps since figures were read
         self._earlier = None  # the figures of that step
         self._read = -float("inf")  # when it was
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, add_history=True, **kwargs)  # which `fit` returns
 
     def on_train_batch_end(self, batch, logs=None):
         self._since += 1

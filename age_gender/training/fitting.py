@@ -141,7 +141,6 @@ def fit(model, batches, validation, epochs, others, state):
     verbose = "auto" if sys.stderr.isatty() else 2
     callbacks = Callbacks(
         [ValidateAverage(), *others, next_batches, state],
-        add_history=True,
         add_progbar=True,
         model=model,
         verbose=verbose,

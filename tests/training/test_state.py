@@ -43,6 +43,7 @@ def test_state_brings_back_every_number_and_ends_with_the_same_weights(model, tm
         restored.watch.losses
     ) = None
     assert restored.restore(other, *read_state(restored.path)) == 1
+    assert read_state(restored.path)[0]["settings"]["augment_on"] == "host"  # as before the choice
     assert (restored.checkpoints.best, restored.watch.losses) == (1.5, [3.0])
     assert restored.checkpoints.path == Path("run/weights.01-1.50.hdf5")
     assert restored.history.rows == [{"loss": 2.0}]
