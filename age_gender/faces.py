@@ -152,8 +152,8 @@ class Embedder:
 
     def __init__(self):
         self._landmarks = landmarks.predictor()
-        self._network = dlib.face_recognition_model_v1(
-            landmarks.model_file("dlib_face_recognition_resnet_model_v1.dat")
+        self._network = landmarks.load(
+            dlib.face_recognition_model_v1, "dlib_face_recognition_resnet_model_v1.dat"
         )
 
     def __call__(self, image, found):

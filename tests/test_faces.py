@@ -3,8 +3,6 @@ import numpy as np
 import pytest
 
 from age_gender import faces, weights
-from age_gender.command_line import UserError
-from age_gender.detection import landmarks
 from age_gender.faces import Cut, Face, FaceFinder
 
 
@@ -18,17 +16,6 @@ def test_astronaut_has_one_face_and_the_patch_is_none(finder, astronaut):
     assert len(found) == 1
     assert abs(found[0].left + found[0].width / 2 - 220) < 15
     assert abs(found[0].top + found[0].height / 2 - 121) < 15
-
-
-def test_landmarks_stay_on_the_face_and_drift_on_the_patch(finder, astronaut):
-    import dlib
-
-    rgb = cv2.cvtColor(astronaut, cv2.COLOR_BGR2RGB)
-    boxes, scores, _ = dlib.get_frontal_face_detector().run(rgb, 1, 0.0)
-    assert len(boxes) == 2  # the detector alone reports the patch as well
-    face, patch = sorted(boxes, key=lambda box: box.top())
-    assert landmarks.drift(rgb, face) < 0.01
-    assert landmarks.drift(rgb, patch) > landmarks.STEADY
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -111,15 +98,6 @@ def test_weights_decide_the_cut_unless_a_margin_is_given():
     assert Cut.of(aligned) == Cut("aligned", None, 64, "linear")
     assert Cut.of(aligned, 0.2) == Cut("margin", 0.2, 64, "linear")
     assert Cut.of(weights.Description()) == Cut("margin", 0.4, 64, "linear")
-
-
-def test_missing_landmark_model_is_one_line(monkeypatch):
-    monkeypatch.setattr(landmarks.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError) as error:
-        FaceFinder()
-    assert str(error.value) == (
-        "face_recognition_models is not installed: pip install -r requirements.txt"
-    )
 
 
 def test_face_is_found_near_where_it_was_and_only_there(astronaut):

@@ -7,6 +7,7 @@ the one of 68 points, and the estimates are as good.
 
 import functools
 import importlib.util
+import os
 from pathlib import Path
 
 import dlib
@@ -37,19 +38,43 @@ MOVES = (
     (0, 0, 0.87),
 )
 
+REINSTALL = "pip install --force-reinstall --no-deps face-recognition-models"
+
 
 def model_file(name):
-    """Path of a model file of the package face_recognition_models, without importing it."""
+    """Path of a model file of the package face_recognition_models, without importing it.
+
+    Raises `UserError` if there is none.
+    """
     package = importlib.util.find_spec("face_recognition_models")
     if package is None:
         raise UserError("face_recognition_models is not installed: pip install -r requirements.txt")
-    return str(Path(package.submodule_search_locations[0]) / "models" / name)
+    path = Path(package.submodule_search_locations[0]) / "models" / name
+    if not path.is_file():
+        raise UserError(f"{path} is missing: {REINSTALL}")
+    return str(path)
+
+
+def load(kind, name):
+    """Load one of dlib's models.
+
+    Args:
+        kind: the model's class.
+        name: of its file in the package face_recognition_models.
+
+    Raises `UserError` if the file is missing or damaged.
+    """
+    path = model_file(name)
+    try:
+        return kind(os.fsencode(path))  # dlib takes other text than UTF-8 only as bytes
+    except (RuntimeError, UnicodeError) as error:  # the latter of a message with such a path
+        raise UserError(f"{path} cannot be read: {REINSTALL}") from error
 
 
 @functools.cache
 def predictor():
     """dlib's predictor of the five points, loaded once."""
-    return dlib.shape_predictor(model_file(MODEL))
+    return load(dlib.shape_predictor, MODEL)
 
 
 def drift(rgb, box):
