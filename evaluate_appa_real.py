@@ -89,7 +89,7 @@ def main(argv=None):
         raise UserError(f"{root} holds none of the pictures that its table names")
     if skipped:
         log(f"pictures that are missing or unreadable: {some([name for name, _ in skipped])}")
-    estimates = Estimator(path)(np.stack(faces))
+    estimates = Estimator(path, runtime="keras")(np.stack(faces))
     if args.output_dir:
         args.output_dir.mkdir(parents=True, exist_ok=True)
         table = args.output_dir / name

@@ -54,13 +54,13 @@ def quiet_start():
     of the time.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _quiet(), _keras_of_our_own() as backend, _hidden(NEEDLESS[backend] - sys.modules.keys()):
+    with quiet(), _keras_of_our_own() as backend, _hidden(NEEDLESS[backend] - sys.modules.keys()):
         with interrupts.at_once():
             yield
 
 
 @contextlib.contextmanager
-def _quiet():
+def quiet():
     """Turn stderr aside in the block; it is printed where an error leaves that is not one line.
 
     TensorFlow's talk is written by C++ code before any log level is read. With flags for XLA all

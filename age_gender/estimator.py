@@ -1,19 +1,24 @@
-"""Ages and genders of face crops: the one compiled prediction path of the suite.
+"""Ages and genders of face crops: the one prediction path of the suite, on one of two runtimes.
 
-Prediction is in float32 with TensorFlow's own kernels on every machine, so that an estimate does
-not depend on the processor. bfloat16 gains nothing for one face, and XLA nothing for 64
-(benchmarks/README.md).
+LiteRT is for looking: it is ready in a twentieth of the time that TensorFlow takes, and in a tenth
+of its memory. TensorFlow is for the thousands of faces of an evaluation. Both compute in float32
+on every machine and give the same numbers to 1e-5 of a probability (benchmarks/README.md).
 """
+
+import importlib.util
 
 import numpy as np
 
 from age_gender import weights
-from age_gender.command_line import quiet_start
+from age_gender.backend import quiet, quiet_start
+from age_gender.command_line import log
+from age_gender.conversion import inference
 from age_gender.estimates import Estimates
 from age_gender.genders import MALE, NAMES
 from wide_resnet import AGE_CLASSES
 
-BATCH_SIZE = 64  # faces that go through the network at once, at most
+RUNTIMES = ("litert", "keras")
+BATCH_SIZE = 64  # faces that go through the network at once in TensorFlow, at most
 
 
 class Estimator:
@@ -22,32 +27,32 @@ class Estimator:
     Args:
         weight_file: a path or a published name; None for the weights that ship.
         depth, width: raise `UserError` if the file holds another network; None accepts any.
+        runtime: one of RUNTIMES; LiteRT where it is missing or fails is Keras, with a line.
+        threads: of LiteRT; TensorFlow takes all cores.
 
     Attributes:
         path: of the weight file.
         description: `weights.Description`.
         image_size: side of the faces in pixels.
-        traces: graphs traced so far.
+        runtime: the one of RUNTIMES that is used.
     """
 
-    def __init__(self, weight_file=None, depth=None, width=None):
+    def __init__(self, weight_file=None, depth=None, width=None, *, runtime="litert", threads=1):
         self.path, self.description, arrays = weights.load(weight_file, depth, width)
         self.image_size = self.description.image_size
-        self.traces = 0
-        with quiet_start():
-            import tensorflow as tf
-
-            model = self.description.network.in_precision("float32")
-        model.set_weights(arrays)
-
-        side = self.image_size  # one graph takes any number of faces
-
-        @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])
-        def predict(faces):
-            self.traces += 1  # runs when a graph is traced, not when it is used
-            return model(tf.cast(faces, tf.float32), training=False)
-
-        self._predict = predict
+        self.runtime = runtime
+        network = self.description.network
+        if runtime == "litert":
+            try:
+                self.predict = _litert(network, arrays, threads)
+            except (ImportError, RuntimeError, ValueError) as error:
+                if importlib.util.find_spec("tensorflow") is None:
+                    raise
+                reason = " ".join(str(error).split())
+                log(f"LiteRT cannot be used, TensorFlow takes longer to start: {reason}")
+                self.runtime = "keras"
+        if self.runtime == "keras":
+            self.predict = _keras(network, arrays)
 
     def __call__(self, faces):
         """Estimate faces.
@@ -59,11 +64,62 @@ class Estimator:
             `Estimates`.
         """
         faces = np.asarray(faces, np.uint8).reshape(-1, self.image_size, self.image_size, 3)
-        genders, ages = [np.empty((0, 2), np.float32)], [np.empty((0, AGE_CLASSES), np.float32)]
-        for start in range(0, len(faces), BATCH_SIZE):
-            gender, age = self._predict(faces[start : start + BATCH_SIZE])
-            genders.append(gender.numpy())
-            ages.append(age.numpy())
-        gender, age = np.concatenate(genders), np.concatenate(ages)
+        gender, age = self.predict(faces)
         male = gender[:, self.description.gender_order.split(",").index(NAMES[MALE])]
         return Estimates.from_probabilities(male, age)
+
+
+def _litert(network, arrays, threads):
+    """The function from faces (N, S, S, 3) uint8 to genders (N, 2) and ages (N, 101), by LiteRT.
+
+    Faces go through one by one: batches gain nothing there, and take memory.
+    """
+    with quiet():  # it tells what it computes with
+        from ai_edge_litert.interpreter import Interpreter
+
+        content = inference.model(network, arrays)
+        interpreter = Interpreter(model_content=content, num_threads=threads)
+        interpreter.allocate_tensors()
+    (faces_in,) = (each["index"] for each in interpreter.get_input_details())
+    gender_out, age_out = (each["index"] for each in interpreter.get_output_details())
+
+    def predict(faces):
+        gender = np.empty((len(faces), 2), np.float32)
+        age = np.empty((len(faces), AGE_CLASSES), np.float32)
+        for number, face in enumerate(faces):
+            interpreter.set_tensor(faces_in, face[None].astype(np.float32))
+            interpreter.invoke()
+            gender[number] = interpreter.get_tensor(gender_out)[0]
+            age[number] = interpreter.get_tensor(age_out)[0]
+        return gender, age
+
+    return predict
+
+
+def _keras(network, arrays):
+    """The same function by Keras on TensorFlow's own kernels, one graph for any batch.
+
+    bfloat16 gains nothing for one face, and XLA nothing for 64.
+    """
+    with quiet_start():
+        import tensorflow as tf
+
+        model = network.in_precision("float32")
+    model.set_weights(arrays)
+
+    side = network.image_size
+
+    @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])
+    def graph(faces):
+        return model(tf.cast(faces, tf.float32), training=False)
+
+    def predict(faces):
+        genders, ages = [np.empty((0, 2), np.float32)], [np.empty((0, AGE_CLASSES), np.float32)]
+        for start in range(0, len(faces), BATCH_SIZE):
+            gender, age = graph(faces[start : start + BATCH_SIZE])
+            genders.append(gender.numpy())
+            ages.append(age.numpy())
+        return np.concatenate(genders), np.concatenate(ages)
+
+    predict.graph = graph
+    return predict

@@ -100,7 +100,10 @@ def main(argv=None):
         faces = read_faces(args, description)
         model = converter.network(description, arrays)
         ours = in_batches(lambda some: parity.outputs(model, some), faces)
-        predicts, lines = {"Keras": Estimator(path)}, {"Keras": [path.stat().st_size, None]}
+        predicts, lines = (
+            {"Keras": Estimator(path, runtime="keras")},
+            {"Keras": [path.stat().st_size, None]},
+        )
         for suffix, half in CASES:
             output = Path(temporary, f"{'half' if half else 'full'}{suffix}")
             kind = formats.of(output)

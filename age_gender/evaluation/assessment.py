@@ -120,7 +120,7 @@ def assess_file(path, pictures, level):
     Returns:
         (`Estimates`, `Assessment`).
     """
-    estimator = Estimator(path)
+    estimator = Estimator(path, runtime="keras")
     known = estimator.description
     rule = known.interval_rule() if known.interval_level == level else None
     estimates = estimate(estimator, pictures.database, pictures.rows)

@@ -84,7 +84,7 @@ def write(folder, paths, descriptions, database, count):
     estimates = cross_fitted(
         descriptions,
         database,
-        lambda number, rows: estimate(Estimator(paths[number]), database, rows),
+        lambda number, rows: estimate(Estimator(paths[number], runtime="keras"), database, rows),
     )
     folder.mkdir(parents=True, exist_ok=True)
     return len(write_tables(folder, database, estimates, count))
