@@ -2,25 +2,35 @@
 
 import cv2
 
-COLOUR = (200, 90, 20)  # BGR, of boxes and of the background of labels
-TEXT_COLOUR = (255, 255, 255)
-FONT = cv2.FONT_HERSHEY_SIMPLEX
-FONT_HEIGHT = 22  # of a capital letter at scale 1, in pixels
+from age_gender.estimates import USUAL_PARTS
+from age_gender.output import text
+from age_gender.output.placing import Placer
+
+COLOUR = (176, 72, 16)  # BGR, of boxes and of the background of labels
+HALO = (255, 255, 255)  # around the lines of boxes, which show on any picture then
 SMALLEST = 200  # longer side in pixels to which smaller pictures are enlarged before drawing
+LEAST, MOST = 60, 22  # letters are from 1/60 to 1/22 of the shorter side of a picture,
+OF_FACE = 8  # in between 1/8 of the width of the face,
+SMALLEST_LETTER = 10  # but no less than so many pixels
 
 
-def annotate(image, boxes, labels, in_place=False):
+def annotate(image, boxes, labels, in_place=False, numbers=None, dashed=(), memory=None):
     """Draw boxes and labels on a copy of a picture.
 
-    A label goes above, below or beside its box, inside the picture and off all faces and other
-    labels. If there is no such position, it goes into a strip below the picture, with a number that
-    is repeated in the corner of the box.
+    A label goes beside, below or above its face, inside the picture and off all heads and other
+    labels, smaller where there is little room. If there is no such position, it goes into a strip
+    below the picture, and the number of the face is written at its box. With a ``memory``, as for a
+    video, the picture keeps its size: the label goes where it hides least of the faces.
 
     Args:
         image: (H, W, 3) uint8 BGR.
         boxes: list of (left, top, width, height), inside the picture.
         labels: list of as many texts.
         in_place: draw on ``image`` itself where its size stays.
+        numbers: list of the numbers of the faces; None for 1, 2, 3 ...
+        dashed: indices of the boxes to draw with dashed lines.
+        memory: `placing.Memory`, which keeps the side and the size of the label of each number from
+            picture to picture.
 
     Returns:
         The picture, larger than ``image`` if that is tiny or a strip was needed.
@@ -32,33 +42,37 @@ def annotate(image, boxes, labels, in_place=False):
     elif not in_place:
         image = image.copy()
     height, width = image.shape[:2]
+    numbers = list(range(1, len(boxes) + 1)) if numbers is None else numbers
+    for index, box in enumerate(boxes):
+        _draw_box(image, box, index in dashed)
+    placer = Placer((width, height), boxes, memory)
     letters = [_letter(box, min(width, height)) for box in boxes]
-    for (left, top, w, h), letter in zip(boxes, letters):
-        line = max(1, letter // 6)
-        cv2.rectangle(image, (left, top), (left + w - 1, top + h - 1), COLOUR, line)
-    occupied = list(boxes)
+    if memory is not None:
+        letters = [memory.letter(*each) for each in zip(numbers, letters)]
     strip = []
-    for number, (box, label, letter) in enumerate(zip(boxes, labels, letters), 1):
-        size = _label_size(label, letter)
-        positions = _positions(box, size, width, height)
-        position = next((each for each in positions if _free(each, size, occupied)), None)
-        if position is None:
-            strip.append(f"{number}: {label}" if len(boxes) > 1 else label)
-            if len(boxes) > 1:
-                _draw_number(image, number, box)
+    for index in placer.order(numbers):
+        number, label, letter = numbers[index], labels[index], letters[index]
+        if not label or _placed(image, placer, index, number, label, letter, memory is not None):
             continue
-        occupied.append((*position, *size))
-        _write(image, label, position, letter)
-    return _with_strip(image, strip, min(letters)) if strip else image
+        strip.append((index, label, number))
+        if len(boxes) > 1:
+            left, top, _, h = boxes[index]
+            small = max(round(0.62 * letter), SMALLEST_LETTER)
+            _write(image, str(number), (left, top + h - 2 * small), small)
+    if memory is not None:
+        memory.forget(numbers)
+    return _with_strip(image, _lines(strip, len(boxes)), min(letters)) if strip else image
 
 
-def annotated(shown, longer=None, message=None):
+def annotated(shown, longer=None, message=None, parts=USUAL_PARTS, memory=None):
     """Draw what a `player.Shown` holds: a new picture.
 
     Args:
         shown: the frame and its faces.
         longer: longer side of the result in pixels; None for that of the frame.
         message: a line at the bottom; None for the message of ``shown``, if it has one.
+        parts: those of `estimates.LABEL_PARTS` that labels show.
+        memory: see `annotate`.
     """
     image = shown.frame.image
     factor = longer / max(image.shape[:2]) if longer else 1
@@ -66,100 +80,124 @@ def annotated(shown, longer=None, message=None):
         size = [max(1, round(side * factor)) for side in image.shape[1::-1]]
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     boxes = [each.face.scaled(factor).inside(image) for each in shown.faces]
-    picture = annotate(image, boxes, [each.estimate.label for each in shown.faces])
+    numbers = [each.identity or count for count, each in enumerate(shown.faces, 1)]
+    picture = annotate(
+        image,
+        boxes,
+        labels_of(shown.faces, parts, numbers),
+        numbers=numbers,
+        dashed=[n for n, each in enumerate(shown.faces) if not getattr(each, "detected", True)],
+        memory=memory,
+    )
     if message or shown.message:
         draw_message(picture, message or shown.message)
     return picture
 
 
-def draw_message(image, text):
+def labels_of(faces, parts=USUAL_PARTS, numbers=None):
+    """The texts of the labels of the faces in a picture, from left to right.
+
+    Args:
+        faces: list of things with an ``estimate``.
+        parts: those of `estimates.LABEL_PARTS` that they show.
+        numbers: of the faces; None for 1, 2, 3 ...
+    """
+    numbers = range(1, len(faces) + 1) if numbers is None else numbers
+    return [each.estimate.text(parts, number) for each, number in zip(faces, numbers)]
+
+
+def draw_message(image, message):
     """Write a line of text across the bottom of a picture, in place."""
     height, width = image.shape[:2]
-    letter = min(max(9, height // 32), max(6, FONT_HEIGHT * width // (20 * max(len(text), 1))))
-    top = height - 3 * letter
-    cv2.rectangle(image, (0, top), (width - 1, height - 1), (0, 0, 0), cv2.FILLED)
-    foot = (letter, height - letter)
-    cv2.putText(image, text, foot, FONT, letter / FONT_HEIGHT, TEXT_COLOUR, 1, cv2.LINE_AA)
+    margin = max(1, min(height // 32, width // 32))
+    letter = text.fitting(message, width - 2 * margin, max(9, height // 32))
+    cv2.rectangle(image, (0, height - 3 * letter), (width - 1, height - 1), (0, 0, 0), cv2.FILLED)
+    text.draw(image, message, margin, height - letter, letter)
 
 
 def _letter(box, shorter):
-    """Height of the letters for a face: an eighth of the face, within limits set by the picture."""
-    return min(max(box[2] // 8, 9, shorter // 100), max(9, shorter // 20))
+    """Height of the capital letters for a face, in a picture with such a shorter side."""
+    letter = min(max(box[2] // OF_FACE, shorter // LEAST), shorter // MOST)
+    return max(letter, SMALLEST_LETTER)
 
 
-def _draw_number(image, number, box):
-    """Write a number into the top left corner of a box, a sixth of its height, in place."""
-    left, top, width, height = box
-    scale = min(width, height) / 6 / FONT_HEIGHT
-    foot = (left + max(1, width // 20), top + max(6, height // 4))
-    for colour, thickness in ((COLOUR, 3), (TEXT_COLOUR, 1)):
-        cv2.putText(image, str(number), foot, FONT, scale, colour, thickness, cv2.LINE_AA)
+def _placed(image, placer, index, number, label, letter, anywhere):
+    """Write a label where the placer has room, in place; return whether it has.
+
+    The arguments after the placer are those of `Placer.place`, with the size of the letters.
+    """
+    letters = [max(round(letter * share), min(letter, SMALLEST_LETTER)) for share in (1, 0.8, 0.62)]
+    sizes = [_label_size(label, each) for each in letters]
+    place = placer.place(index, number, sizes, anywhere)
+    if place is None:
+        return False
+    position, step = place
+    _write(image, label, position, letters[step])
+    return True
 
 
-def _label_size(text, letter):
+def _label_size(label, letter):
     """Width and height of a label with its background."""
-    scale, thickness = letter / FONT_HEIGHT, max(1, letter // 8)
-    (width, _), _ = cv2.getTextSize(text, FONT, scale, thickness)
-    return width + letter, 2 * letter
+    return text.width_of(label, letter) + letter, 2 * letter
 
 
-def _positions(box, size, width, height):
-    """Positions of a label inside the picture, best first: above, below, right, left."""
-    left, top, w, h = box
-    along = min(max(left, 0), width - size[0])
-    beside = min(max(top, 0), height - size[1])
-    ending = left + w - size[0]
-    positions = [
-        (along, top - size[1]),
-        (along, top + h),
-        (ending, top - size[1]),
-        (ending, top + h),
-        (left + w, beside),
-        (left - size[0], beside),
-        (along, top - 2 * size[1]),
-        (along, top + h + size[1]),
-    ]
-    return [
-        (x, y) for x, y in positions if 0 <= x <= width - size[0] and 0 <= y <= height - size[1]
-    ]
+def _draw_box(image, box, dashed):
+    """Draw the lines of a box, in place."""
+    left, top, width, height = box
+    line = max(1, round(min(image.shape[:2]) / 400))
+    for colour, out in ((HALO, line), (COLOUR, 0)):
+        x, y, right, bottom = left - out, top - out, left + width - 1 + out, top + height - 1 + out
+        corners = [(x, y), (right, y), (right, bottom), (x, bottom), (x, y)]
+        for start, end in zip(corners, corners[1:]):
+            for piece in _dashes(start, end) if dashed else [(start, end)]:
+                cv2.line(image, *piece, colour, line)
 
 
-def _free(position, size, occupied):
-    """Whether a label overlaps none of the occupied boxes."""
-    x, y = position
-    return not any(
-        x < left + w and left < x + size[0] and y < top + h and top < y + size[1]
-        for left, top, w, h in occupied
-    )
+def _dashes(start, end, count=6):
+    """Pieces of a line with gaps between them, one at either end: list of (start, end)."""
+    steps = 2 * count - 1
+
+    def at(step):
+        return tuple(a + (b - a) * step // steps for a, b in zip(start, end))
+
+    return [(at(step), at(step + 1)) for step in range(0, steps, 2)]
 
 
-def _write(image, text, position, letter):
+def _write(image, label, position, letter):
     """Write a label with its background, in place."""
     x, y = position
-    width, height = _label_size(text, letter)
-    scale, thickness = letter / FONT_HEIGHT, max(1, letter // 8)
+    width, height = _label_size(label, letter)
     cv2.rectangle(image, (x, y), (x + width - 1, y + height - 1), COLOUR, cv2.FILLED)
-    foot = (x + letter // 2, y + height - letter // 2)
-    cv2.putText(image, text, foot, FONT, scale, TEXT_COLOUR, thickness, cv2.LINE_AA)
+    text.draw(image, label, x + letter // 2, y + (height + letter) // 2, letter)
+
+
+def _lines(strip, count):
+    """The labels in the strip, in the order of the faces, with their numbers if there are others.
+
+    Args:
+        strip: list of (index, label, number).
+        count: number of faces in the picture.
+    """
+    for _, label, number in sorted(strip):
+        numbered = count == 1 or label.partition(":")[0] == str(number)
+        yield label if numbered else f"{number}: {label}"
 
 
 def _with_strip(image, labels, letter):
     """The picture with labels in a strip below it, in as many lines as they need."""
     height, width = image.shape[:2]
-    positions = []
+    placed = []
     x, y = 0, height
     for label in labels:
         w, h = _label_size(label, letter)
         if x and x + w > width:
             x, y = 0, y + h
-        positions.append((x, y))
+        placed.append((label, (x, y), x + w))
         x += w + letter
-    wider = max(
-        0, *(x + _label_size(label, letter)[0] - width for label, (x, _) in zip(labels, positions))
-    )
+    wider = max(0, *(end - width for *_, end in placed)) if placed else 0
     image = cv2.copyMakeBorder(
         image, 0, y + 2 * letter - height, 0, wider, cv2.BORDER_CONSTANT, value=(0, 0, 0)
     )
-    for label, position in zip(labels, positions):
+    for label, position, _ in placed:
         _write(image, label, position, letter)
     return image
