@@ -52,14 +52,14 @@ def folder_to_files(args, session):
     from age_gender.output.folder import estimate_folder
     from age_gender.output.tables import LEFT_OUT, TABLES
 
-    counts = estimate_folder(session.listing, args.output_dir, session.recipe)
+    counts = estimate_folder(session.listing, args.output_dir, session.recipe, parts=args.label)
     log(str(counts))
     files = [*TABLES, *([LEFT_OUT] if counts.left_out else [])]
     log(f"annotated pictures and {', '.join(files)} are in {args.output_dir}")
     return counts.exit_code
 
 
-def pictures_to_window(session):
+def pictures_to_window(args, session):
     """Show pictures until the user quits. Returns the exit code."""
     from age_gender.live.analyst import Analyst
     from age_gender.live.window import PICTURE_SIZE, Window
@@ -69,7 +69,7 @@ def pictures_to_window(session):
         analyst.wait()
         with Window("result") as window:
             for shown in session.frames(analyst, every_frame=False):
-                picture = annotated(shown, PICTURE_SIZE)
+                picture = annotated(shown, PICTURE_SIZE, parts=args.label)
                 if window.show(picture, wait_for_key=True) is None:
                     break
     return session.pictures.exit_code
@@ -80,6 +80,7 @@ def video(args, session, windowed):
     from age_gender.live.analyst import Analyst
     from age_gender.live.window import Window
     from age_gender.output.drawing import annotated
+    from age_gender.output.placing import Memory
     from age_gender.output.video import VIDEO, open_recording
 
     real_time = windowed or session.source.live
@@ -91,10 +92,11 @@ def video(args, session, windowed):
             session.source.rate,
             with_interval=session.recipe.interval_factor is not None,
         )
+    labels = Memory()
     with Analyst(session.recipe) as analyst, recording as recording, window as window:
         try:
             for shown in session.frames(analyst, every_frame=not real_time):
-                picture = annotated(shown)
+                picture = annotated(shown, parts=args.label, memory=labels)
                 if recording and analyst.ready and shown.frame.number:
                     recording.add(shown, picture)
                 if window and window.show(picture) is None:
@@ -128,7 +130,7 @@ def main(argv=None):
     if args.output_dir:
         codes.append(folder_to_files(args, session))
     if windowed:
-        codes.append(pictures_to_window(session))
+        codes.append(pictures_to_window(args, session))
     return max(codes)
 
 

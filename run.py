@@ -74,8 +74,10 @@ def at_window(args, frames, kiosk, retention, notices):
     """Show frames and act on keys until the user quits."""
     from age_gender.live.window import NO_KEY, PICTURE_SIZE, Window
     from age_gender.output.drawing import annotated
+    from age_gender.output.placing import Memory
 
     pictures = args.image_dir is not None
+    labels = None if pictures else Memory()
     with Window("result") as window:
         for shown in frames:
             while True:
@@ -83,7 +85,9 @@ def at_window(args, frames, kiosk, retention, notices):
                 for notice in notices():
                     kiosk.show(notice)
                 message = kiosk.message()
-                picture = annotated(shown, PICTURE_SIZE if pictures else None, message)
+                picture = annotated(
+                    shown, PICTURE_SIZE if pictures else None, message, args.label, labels
+                )
                 key = window.show(picture, wait_for_key=pictures and message is None)
                 if key is None:
                     return

@@ -7,10 +7,6 @@ import numpy as np
 from age_gender.genders import LETTERS, predicted
 from wide_resnet import AGE_CLASSES
 
-LABEL_PARTS = ("number", "age", "interval", "gender", "probability")
-USUAL_PARTS = ("number", "age", "gender", "probability")
-UNSURE = 0.75  # probability below which a gender has a question mark
-
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
@@ -41,33 +37,6 @@ class Estimate:
     def interval(self):
         """Ends of the age interval, (low, high) in years, or None."""
         return None if self.low is None else (self.low, self.high)
-
-    @property
-    def label(self):
-        """The text for a picture: "34, F", or "34 (28-41), F?" with an interval and unsure."""
-        return self.text(("age", "interval", "gender"))
-
-    def text(self, parts=USUAL_PARTS, number=None):
-        """The text for a picture, such as "2: 34, F 0.97", or "2: 34, F?" below `UNSURE`.
-
-        Args:
-            parts: those of `LABEL_PARTS` that it shows.
-            number: of the face; None shows none.
-        """
-        age = [f"{self.age:.0f}"] if "age" in parts else []
-        if "interval" in parts and self.low is not None:
-            age.append(
-                f"({self.low:.0f}-{self.high:.0f})" if age else f"{self.low:.0f}-{self.high:.0f}"
-            )
-        gender = []
-        if "gender" in parts:
-            gender.append(self.gender + "?" * (self.probability < UNSURE))
-        if "probability" in parts and not (gender and self.probability < UNSURE):
-            gender.append(f"{self.probability:.2f}")
-        told = ", ".join(" ".join(each) for each in (age, gender) if each)
-        if "number" not in parts or number is None:
-            return told
-        return f"{number}: {told}" if told else str(number)
 
     def shifted(self, years):
         """The estimate with ``years`` added to its ages, none of which falls below 0."""

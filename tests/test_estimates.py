@@ -5,17 +5,6 @@ from age_gender.estimates import Estimate, Estimates, Quantiles, Spread
 from helpers.estimates import sharp, wide
 
 
-@pytest.mark.parametrize(
-    "age, male, text", [(34.4, 0.1, "34, F"), (0.2, 0.5, "0, M"), (99.6, 0.9, "100, M")]
-)
-def test_label_is_age_and_gender(age, male, text):
-    assert Estimate(age, male).label == text
-
-
-def test_label_includes_the_interval():
-    assert Estimate(34.4, 0.2, 27.6, 41.2).label == "34 (28-41), F"
-
-
 @pytest.mark.parametrize("male, gender, probability", [(0.2, "F", 0.8), (0.5, "M", 0.5)])
 def test_probability_is_that_of_the_gender(male, gender, probability):
     estimate = Estimate(30.0, male)

@@ -10,6 +10,7 @@ import numpy as np
 from age_gender.diagrams import diagram
 from age_gender.files import atomic_write, write_csv
 from age_gender.genders import LETTERS, UNKNOWN
+from age_gender.output.labels import label
 
 SIDE, ROW = 128, 8  # pixels of a face on a sheet, and faces beside each other
 SHOWN, WORST = 32, 20  # faces on the sheets
@@ -132,9 +133,9 @@ def sheet(path, faces, ages, genders, estimates):
     cells = []
     for face, age, gender, estimate in zip(faces, ages, genders, estimates.each()):
         big = cv2.resize(face, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-        label = f"label {age}" + (f", {LETTERS[gender]}" if gender != UNKNOWN else "")
-        guess = f"estimate {estimate.label}"
-        cells.append(np.vstack([big, line(label, (0, 0, 0)), line(guess, (160, 60, 0))]))
+        truth = f"label {age}" + (f", {LETTERS[gender]}" if gender != UNKNOWN else "")
+        guess = f"estimate {label(estimate, ('age', 'gender'))}"
+        cells.append(np.vstack([big, line(truth, (0, 0, 0)), line(guess, (160, 60, 0))]))
     while len(cells) % ROW:
         cells.append(np.full_like(cells[0], 255))
     rows = [np.hstack(cells[start : start + ROW]) for start in range(0, len(cells), ROW)]

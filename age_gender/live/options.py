@@ -1,9 +1,11 @@
 """The options that demo.py and run.py share: the input, the network, and what is reported."""
 
+import argparse
 from pathlib import Path
 
 from age_gender import memory
 from age_gender.command_line import number_between
+from age_gender.output.labels import PARTS
 from wide_resnet import DEPTH, WIDTH
 
 
@@ -40,6 +42,14 @@ def add(parser):
         help="also report the age interval that covers most such faces, as in 34 (28-41)",
     )
     reported.add_argument(
+        "--label",
+        metavar="PART,...",
+        action="extend",
+        type=label_parts,
+        help=f"what labels in pictures show, of {', '.join(PARTS)} (default: all; the number where "
+        "there are several faces, the interval with --interval)",
+    )
+    reported.add_argument(
         "--age_offset",
         type=number_between(-100, 100),
         default=0.0,
@@ -52,8 +62,22 @@ def add(parser):
     memory.add_option(folder)
 
 
+def label_parts(text):
+    """The parts of labels in a text such as "age,gender", as an argument's type: a list."""
+    parts = [part.strip() for part in text.split(",")]
+    for part in parts:
+        if part not in PARTS:
+            raise argparse.ArgumentTypeError(
+                f"{part!r} is no part of a label: choose from {', '.join(PARTS)}"
+            )
+    return parts
+
+
 def check(parser, args):
-    """End with the parser's error if options contradict each other."""
+    """End with the parser's error if options contradict each other; supply those implied."""
+    if args.label is not None:
+        args.interval = args.interval or "interval" in args.label
+        args.label += ["interval"] * args.interval
     if args.image_dir is None and args.cropped:
         parser.error("--cropped needs --image_dir")
     if args.cropped and args.margin is not None:

@@ -2,8 +2,8 @@
 
 import cv2
 
-from age_gender.estimates import USUAL_PARTS
 from age_gender.output import text
+from age_gender.output.labels import labels
 from age_gender.output.placing import Placer
 
 COLOUR = (176, 72, 16)  # BGR, of boxes and of the background of labels
@@ -64,14 +64,14 @@ def annotate(image, boxes, labels, in_place=False, numbers=None, dashed=(), memo
     return _with_strip(image, _lines(strip, len(boxes)), min(letters)) if strip else image
 
 
-def annotated(shown, longer=None, message=None, parts=USUAL_PARTS, memory=None):
+def annotated(shown, longer=None, message=None, parts=None, memory=None):
     """Draw what a `player.Shown` holds: a new picture.
 
     Args:
         shown: the frame and its faces.
         longer: longer side of the result in pixels; None for that of the frame.
         message: a line at the bottom; None for the message of ``shown``, if it has one.
-        parts: those of `estimates.LABEL_PARTS` that labels show.
+        parts: see `labels.labels`.
         memory: see `annotate`.
     """
     image = shown.frame.image
@@ -80,11 +80,12 @@ def annotated(shown, longer=None, message=None, parts=USUAL_PARTS, memory=None):
         size = [max(1, round(side * factor)) for side in image.shape[1::-1]]
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     boxes = [each.face.scaled(factor).inside(image) for each in shown.faces]
-    numbers = [each.identity or count for count, each in enumerate(shown.faces, 1)]
+    tracked = any(each.identity for each in shown.faces)
+    numbers = [each.identity for each in shown.faces] if tracked else None
     picture = annotate(
         image,
         boxes,
-        labels_of(shown.faces, parts, numbers),
+        labels([each.estimate for each in shown.faces], parts, numbers),
         numbers=numbers,
         dashed=[n for n, each in enumerate(shown.faces) if not getattr(each, "detected", True)],
         memory=memory,
@@ -92,18 +93,6 @@ def annotated(shown, longer=None, message=None, parts=USUAL_PARTS, memory=None):
     if message or shown.message:
         draw_message(picture, message or shown.message)
     return picture
-
-
-def labels_of(faces, parts=USUAL_PARTS, numbers=None):
-    """The texts of the labels of the faces in a picture, from left to right.
-
-    Args:
-        faces: list of things with an ``estimate``.
-        parts: those of `estimates.LABEL_PARTS` that they show.
-        numbers: of the faces; None for 1, 2, 3 ...
-    """
-    numbers = range(1, len(faces) + 1) if numbers is None else numbers
-    return [each.estimate.text(parts, number) for each, number in zip(faces, numbers)]
 
 
 def draw_message(image, message):

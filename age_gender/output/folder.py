@@ -20,6 +20,7 @@ from age_gender.face_estimator import FaceEstimator
 from age_gender.files import NO_ROOM, atomic_write
 from age_gender.listing import OUTPUT, counted
 from age_gender.output.drawing import annotate
+from age_gender.output.labels import labels
 from age_gender.output.tables import (
     TABLES,
     face_columns,
@@ -80,7 +81,7 @@ class Counts:
         return text
 
 
-def estimate_folder(listing, output, recipe, as_json=False):
+def estimate_folder(listing, output, recipe, as_json=False, parts=None):
     """Estimate every face in a folder of pictures; write annotated pictures and the tables.
 
     Each face, and each picture without one, is a line on stdout.
@@ -90,6 +91,7 @@ def estimate_folder(listing, output, recipe, as_json=False):
         output: folder for the results; None to print lines alone.
         recipe: `face_estimator.Recipe`.
         as_json: lines are the rows of the tables as JSON, of unreadable pictures too.
+        parts: of the labels, see `labels.labels`.
 
     Returns:
         `Counts`.
@@ -101,7 +103,7 @@ def estimate_folder(listing, output, recipe, as_json=False):
         processes.pool(_prepare, recipe) as pool,
         open_tables(output, columns, as_json) as write_row,
     ):
-        work = _Work(pool, listing, output, recipe, write_row)
+        work = _Work(pool, listing, output, recipe, write_row, parts)
         with interrupts.explained(work.stopped):
             try:
                 examined = processes.in_order(pool, _examine, paths, ahead)
@@ -125,7 +127,7 @@ class _Work:
         done: number of pictures whose rows are written.
     """
 
-    def __init__(self, pool, listing, output, recipe, write_row):
+    def __init__(self, pool, listing, output, recipe, write_row, parts):
         left_out = [(listing.name(path), reason) for path, reason in listing.left_out]
         self.counts = Counts(left_out=left_out)
         self.done = 0
@@ -138,6 +140,7 @@ class _Work:
             self._targets = _targets(listing.pictures, listing.folder, output)
         self._columns = dict.fromkeys(face_columns([], recipe.interval_factor is not None))
         self._write_row = write_row
+        self._parts = parts
         self._estimator = FaceEstimator(recipe=recipe)
         self._waiting = []  # (path, `_Examined`, None) or (path, None, problem), in order
         self._estimated = time.monotonic()
@@ -186,8 +189,8 @@ class _Work:
                 self._report(path, examined, own)
                 if self._output is not None:
                     boxes = [box for box, _ in examined.faces]
-                    labels = [estimate.label for estimate in own]
-                    task = self._pool.submit(_draw, path, self._targets[path], boxes, labels)
+                    texts = labels(own, self._parts)
+                    task = self._pool.submit(_draw, path, self._targets[path], boxes, texts)
                     self._drawn.append((path, task))
             self.done += 1
         self._waiting.clear()

@@ -20,7 +20,8 @@ WHITE = (255, 255, 255)
 
 @functools.lru_cache(16)
 def _font(letter):
-    return ImageFont.truetype(FONT, letter / CAPITAL)
+    # Its other layout engine is missing in some builds, and fails on a line break.
+    return ImageFont.truetype(FONT, letter / CAPITAL, layout_engine=ImageFont.Layout.BASIC)
 
 
 @functools.lru_cache(KEPT)

@@ -8,13 +8,20 @@ from age_gender.live import options
 def parse(*arguments):
     parser = Parser()
     options.add(parser)
-    options.check(parser, parser.parse_args(arguments))
+    args = parser.parse_args(arguments)
+    options.check(parser, args)
+    return args
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
         (["--cropped"], "--cropped needs --image_dir"),
+        (
+            ["--label", "age,sex"],
+            "argument --label: 'sex' is no part of a label: choose from number",
+        ),
+        (["--label", ""], "argument --label: '' is no part of a label"),
         (["--age_offset", "x"], "argument --age_offset: must be a number from -100 to 100"),
         (["--image_dir", "a", "--cropped", "--margin", "1"], "exclude each other: nothing is cut"),
     ],
@@ -34,3 +41,19 @@ def test_margin_against_the_weights_is_warned_of():
         "--margin out for better estimates"
     )
     assert "trained on margin 0.4" in options.margin_warning(weights.Description(), 0.1)
+
+
+@pytest.mark.parametrize(
+    "arguments, label, interval",
+    [
+        ([], None, False),
+        (["--interval"], None, True),
+        (["--label", "age, gender"], ["age", "gender"], False),
+        (["--label", "age", "--label", "number"], ["age", "number"], False),
+        (["--label", "gender", "--interval"], ["gender", "interval"], True),
+        (["--label", "interval"], ["interval"] * 2, True),
+    ],
+)
+def test_parts_of_labels_and_the_interval_go_together(arguments, label, interval):
+    args = parse(*arguments)
+    assert (args.label, args.interval) == (label, interval)

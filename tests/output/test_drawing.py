@@ -7,6 +7,8 @@ from age_gender.frames import Frame
 from age_gender.live.analyst import AnalysedFace
 from age_gender.live.player import Shown
 from age_gender.output import drawing
+from age_gender.output.labels import label
+from age_gender.output.placing import Memory, Placer
 
 
 def changed(image, before):
@@ -92,7 +94,7 @@ def test_line_of_a_picture_can_be_drawn_on_and_shown(size, cropped):
     estimate = Estimate(30.0, 0.2)
     face = AnalysedFace(0, Face(0, 0, size[1], size[0]), estimate, estimate)
     faces = [face] if cropped else []
-    boxes, labels = [(0, 0, size[1], size[0])] * cropped, [estimate.label] * cropped
+    boxes, labels = [(0, 0, size[1], size[0])] * cropped, [label(estimate)] * cropped
     assert drawing.annotate(image, boxes, labels).size
     assert drawing.annotated(Shown(Frame.now("line", image, 1), faces, None, None), 640).size
 
@@ -101,3 +103,98 @@ def test_picture_of_ones_own_is_drawn_on_in_place():
     image = np.full((400, 400, 3), 200, np.uint8)
     assert drawing.annotate(image, [(50, 50, 90, 90)], ["F 30"], in_place=True) is image
     assert (image != 200).any()
+
+
+def faces_at(*boxes, identity=0, detected=True):
+    estimate = Estimate(34.0, 0.03)
+    faces = [AnalysedFace(identity, Face(*box), estimate, estimate) for box in boxes]
+    for face in faces:
+        face.detected = detected
+    return faces
+
+
+def blue(image):
+    """Where an image has the colour of labels and boxes."""
+    return (image == drawing.COLOUR).all(axis=2)
+
+
+@pytest.mark.parametrize("size", [(480, 640), (1080, 1920), (3000, 4000), (1280, 720)])
+def test_letters_grow_with_the_picture_and_labels_leave_foreheads_free(size):
+    height, width = size
+    box = (width // 3, height // 3, min(size) // 9, min(size) // 9)
+    image = drawing.annotate(np.full((*size, 3), 100, np.uint8), [box], ["M 0.97"])
+    letters = image.min(axis=2) > 110
+    x, y, w, h = box
+    letters[y - 9 : y + h + 9, x - 9 : x + w + 9] = False  # the box has a white line too
+    rows = np.flatnonzero(letters.any(axis=1))
+    assert rows[-1] - rows[0] + 1 >= max(10, min(size) // 60)
+    assert not blue(image)[y - int(0.4 * h) : y - h // 8, x : x + w].any()
+
+
+def test_labels_of_a_crowd_are_off_every_head_and_nearest_to_their_own():
+    boxes = [(x, y, 60, 60) for y in range(60, 700, 110) for x in range(30, 1200, 130)]
+    placer = Placer((1280, 720), boxes)
+    taken = []
+    for index, (x, y, w, h) in enumerate(boxes):
+        place = placer.place(index, None, [(120, 28), (80, 20)], anywhere=False)
+        if place is None:
+            continue
+        (left, top), step = place
+        width, height = [(120, 28), (80, 20)][step]
+        assert 0 <= left <= 1280 - width and 0 <= top <= 720 - height
+        for a, b, c, d in [(x, y - 0.4 * h, w, 1.4 * h) for x, y, w, h in boxes] + taken:
+            assert not (left < a + c and a < left + width and top < b + d and b < top + height)
+        middle = np.array([left + width / 2, top + height / 2])
+        distances = [np.hypot(*(middle - (x + w / 2, y + h / 2))) for x, y, w, h in boxes]
+        assert np.argmin(distances) == index
+        taken.append((left, top, width, height))
+    assert len(taken) > len(boxes) / 2
+
+
+def test_label_in_a_video_keeps_its_side_and_size_until_it_no_longer_fits():
+    memory = Memory()
+    image = np.full((480, 640, 3), 100, np.uint8)
+
+    def label_at(left, side=100):
+        shown = Shown(
+            Frame.now("clip", image, 1), faces_at((left, 200, side, side), identity=7), *[None] * 2
+        )
+        marked = blue(drawing.annotated(shown, memory=memory))
+        marked[190 : 210 + side, left - 10 : left + side + 10] = False
+        rows, columns = np.flatnonzero(marked.any(axis=1)), np.flatnonzero(marked.any(axis=0))
+        return columns[0] > left, rows[-1] - rows[0]
+
+    right, height = label_at(300)
+    assert right
+    assert label_at(320, 112) == (True, height)  # grows when the face has grown by a quarter
+    assert not label_at(460)[0]
+    assert not label_at(420)[0]  # and stays on that side
+    assert label_at(420, 160)[1] > height
+
+
+def test_picture_of_a_video_keeps_its_size():
+    shown = Shown(
+        Frame.now("clip", np.zeros((480, 640, 3), np.uint8), 1),
+        faces_at((0, 0, 640, 480), identity=1),
+        None,
+        None,
+    )
+    assert drawing.annotated(shown, memory=Memory()).shape == (480, 640, 3)
+    assert drawing.annotated(shown).shape[0] > 480
+
+
+def test_face_that_is_followed_by_its_movement_has_a_dashed_box():
+    image = np.full((480, 640, 3), 100, np.uint8)
+    whole, dashed = (
+        blue(
+            drawing.annotated(
+                Shown(
+                    Frame.now("clip", image, 1),
+                    faces_at((200, 200, 100, 100), detected=detected),
+                    *[None] * 2,
+                )
+            )
+        )[200, 200:300].sum()
+        for detected in (True, False)
+    )
+    assert whole == 100 and 40 < dashed < 70
