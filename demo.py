@@ -61,17 +61,13 @@ def folder_to_files(args, session):
 
 def pictures_to_window(args, session):
     """Show pictures until the user quits. Returns the exit code."""
+    from age_gender.live.album import Album, browse
     from age_gender.live.analyst import Analyst
-    from age_gender.live.window import PICTURE_SIZE, Window
-    from age_gender.output.drawing import annotated
+    from age_gender.live.window import Window
 
-    with Analyst(session.recipe, track=False) as analyst:
-        analyst.wait()
-        with Window("result") as window:
-            for shown in session.frames(analyst, every_frame=False):
-                picture = annotated(shown, PICTURE_SIZE, parts=args.label)
-                if window.show(picture, wait_for_key=True) is None:
-                    break
+    with Analyst(session.recipe, track=False) as analyst, Window("result") as window:
+        browse(Album(session.pictures, analyst, window.room, args.label), window)
+    session.pictures.log_left_out()
     return session.pictures.exit_code
 
 

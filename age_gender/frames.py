@@ -69,33 +69,50 @@ class PictureFolder:
 
     def __init__(self, listing):
         self._listing = listing
-        self._read = 0
-        self._unreadable = 0
-        self._left_out = [reason for _, reason in listing.left_out]
+        self._outcomes = {}  # of the pictures that were read, by number: None or why they are not
+
+    def __len__(self):
+        return len(self._listing.pictures)
 
     def __iter__(self):
-        for number, path in enumerate(self._listing.pictures, 1):
-            name = self._listing.name(path)
-            picture, problem = attempt(read, path)
-            if problem:
-                self._unreadable += 1
+        for number in range(1, len(self) + 1):
+            frame, _ = self.read(number)
+            if frame is not None:
+                yield frame
+        self.log_left_out()
+
+    def name(self, number):
+        """The name of a picture, by its number from 1."""
+        return self._listing.name(self._listing.pictures[number - 1])
+
+    def read(self, number):
+        """Read a picture: (`Frame`, None), or (None, why it is not read), which is logged once."""
+        name = self.name(number)
+        picture, problem = attempt(read, self._listing.pictures[number - 1])
+        if problem is None and picture.annotated:
+            problem = OUTPUT
+        remark = None if problem else picture.remark
+        if number not in self._outcomes:
+            if problem not in (None, OUTPUT):
                 log(f"skipped {printable(name)}: {problem}")
-                continue
-            if picture.annotated:
-                self._left_out.append(OUTPUT)
-                continue
-            self._read += 1
-            if picture.remark:
-                log(f"{printable(name)}: {picture.remark}: what is left of it is read")
-            yield Frame.now(name, picture.image, number)
-        if self._left_out:
-            log(f"left out: {counted(self._left_out)}")
+            elif remark:
+                log(f"{printable(name)}: {remark}: what is left of it is read")
+        self._outcomes[number] = problem
+        return (None, problem) if problem else (Frame.now(name, picture.image, number), None)
+
+    def log_left_out(self):
+        """Log how many files are left out, and why."""
+        reasons = [reason for _, reason in self._listing.left_out]
+        reasons += [problem for problem in self._outcomes.values() if problem == OUTPUT]
+        if reasons:
+            log(f"left out: {counted(reasons)}")
 
     @property
     def exit_code(self):
-        if not self._unreadable:
+        problems = [problem for problem in self._outcomes.values() if problem != OUTPUT]
+        if not any(problems):
             return 0
-        return system.SOME_FAILED if self._read else system.ALL_FAILED
+        return system.ALL_FAILED if all(problems) else system.SOME_FAILED
 
 
 def open_source(text):

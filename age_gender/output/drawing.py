@@ -78,7 +78,8 @@ def annotated(shown, longer=None, message=None, parts=None, memory=None):
     factor = longer / max(image.shape[:2]) if longer else 1
     if factor != 1:
         size = [max(1, round(side * factor)) for side in image.shape[1::-1]]
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+        image = cv2.resize(image, size, interpolation=way)
     boxes = [each.face.scaled(factor).inside(image) for each in shown.faces]
     tracked = any(each.identity for each in shown.faces)
     numbers = [each.identity for each in shown.faces] if tracked else None

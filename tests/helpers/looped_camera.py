@@ -53,7 +53,7 @@ def noting_times(show, path):
 
 
 def noting_keys(wait, path):
-    """``wait`` (cv2.waitKey) that also writes a line with each key to ``path``."""
+    """``wait`` (cv2.waitKeyEx) that also writes a line with each key to ``path``."""
 
     def noted(delay):
         key = wait(delay)
@@ -70,6 +70,6 @@ if __name__ == "__main__":
     if "FRAME_TIMES" in os.environ:
         cv2.imshow = noting_times(cv2.imshow, os.environ["FRAME_TIMES"])
     if "KEYS" in os.environ:
-        cv2.waitKey = noting_keys(cv2.waitKey, os.environ["KEYS"])
+        cv2.waitKeyEx = noting_keys(cv2.waitKeyEx, os.environ["KEYS"])
     sys.argv = sys.argv[2:]
     runpy.run_path(script, run_name="__main__")

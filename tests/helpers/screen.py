@@ -117,6 +117,10 @@ class Program:
         """Press the window's close button."""
         ask_to_close(self._display, int(self._window()))
 
+    def title(self):
+        """The title of the window."""
+        return " ".join(self._xdotool("getwindowname", self._window()))
+
     def size(self):
         """Width and height of the window in pixels, with its bars."""
         said = self._xdotool("getwindowgeometry", self._window())
@@ -127,7 +131,7 @@ class Program:
         self._xdotool("windowsize", self._window(), str(width), str(height))
 
     def _window(self):
-        (shown,) = until(lambda: self._xdotool("search", "--onlyvisible", "--name", "^result$"))
+        (shown,) = until(lambda: self._xdotool("search", "--onlyvisible", "--name", "."))
         return shown
 
     def _xdotool(self, *arguments):
