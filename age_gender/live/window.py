@@ -136,7 +136,8 @@ class Window:
         factor = min(self.room[0] / width, self.room[1] / height, 1)
         area = max(1, int(factor * width)), max(1, int(factor * height))
         if self._area is None:
-            cv2.namedWindow(self._name, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
+            flags = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
+            cv2.namedWindow(self._name, flags)
         elif self._resized or self._area == area:
             return
         elif self._size() != self._area:
@@ -147,6 +148,8 @@ class Window:
 
     def _size(self):
         """Width and height of the area for the picture."""
+        if self._last is None:  # not known before there is one
+            return self._area
         try:
             size = cv2.getWindowImageRect(self._name)[2:]
         except cv2.error:

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from age_gender.command_line import UserError
@@ -107,3 +108,22 @@ def test_without_a_display_one_line_says_what_works(monkeypatch):
         with pytest.raises(UserError) as error:
             window.require_display("do otherwise")
         assert str(error.value) == "no display to open a window on: do otherwise"
+
+
+def test_keys_of_all_systems_mean_the_same():
+    for codes, key in {
+        (0xFF51, 0x250000, 0xF702, 0x11FF51): window.LEFT,
+        (0xFF53, 0x270000, 0xF703): window.RIGHT,
+        (ord("s"), 0x100073): ord("s"),
+        (-1, 0, 0xFFE1, 0x700000): window.NO_KEY,
+    }.items():
+        assert {window._key(code) for code in codes} == {key}
+
+
+def test_picture_keeps_its_aspect_between_bars():
+    image = np.full((30, 40, 3), 200, np.uint8)
+    assert window.letterboxed(image, 40, 30) is image
+    assert window.letterboxed(image, 81, 60).min() == 200
+    wide = window.letterboxed(image, 200, 60)
+    assert wide.shape == (60, 200, 3)
+    assert not wide[:, :60].any() and not wide[:, 140:].any() and wide[:, 60:140].all()
