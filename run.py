@@ -107,7 +107,7 @@ def headless(args, frames, kiosk, retention, notices):
         retention.apply()
         notices()
         kiosk.message()
-        if shown.analysis is None or not shown.analysis.faces:
+        if shown.analysis is None or not shown.analysis.detected:
             continue
         if args.image_dir is None and shown.analysis.frame.time < due:
             continue

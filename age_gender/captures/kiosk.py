@@ -97,7 +97,7 @@ class Kiosk:
         if not self._immediate and analysis.frame.read < self._since:
             return False
         key, self._key = self._key, None
-        if not analysis.faces:
+        if not analysis.detected:
             self.show("no face to capture")
             return False
         self._pending += 1

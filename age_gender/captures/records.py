@@ -22,7 +22,7 @@ def _iso(seconds):
 
 
 def make_records(analysis, frame_id, save_faces=False, consent=None):
-    """The records of the faces in a frame.
+    """The records of the faces that are detected in a frame.
 
     Args:
         analysis: `analyst.Analysis`; embeddings are stored if it has them.
@@ -35,7 +35,7 @@ def make_records(analysis, frame_id, save_faces=False, consent=None):
     """
     records = []
     image = analysis.frame.image
-    for number, each in enumerate(analysis.faces, 1):
+    for number, each in enumerate(analysis.detected, 1):
         box = left, top, width, height = each.face.inside(image)
         row = face_row({}, box, each.face.score, each.estimate)
         record = {

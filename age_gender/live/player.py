@@ -164,8 +164,7 @@ class Player:
                 if frame is not None and self._analyst.idle:
                     self._analyst.submit(frame, self._embed())
                 last = frame or last
-                stale = newest is None or last.time - newest.frame.time > STALE
-                faces = [] if stale else newest.faces
+                faces = [] if newest is None else _at(last.time - newest.frame.time, newest.faces)
                 yield Shown(last, faces, analysis, self._message(reader))
         finally:
             reader.close()
@@ -174,6 +173,11 @@ class Player:
         if reader.problem:
             return f"{reader.problem}: trying again"
         return None if self._analyst.ready else LOADING
+
+
+def _at(age, faces):
+    """The faces of an analysis that is ``age`` seconds old, where they should be now."""
+    return [] if age > STALE else [each.after(age) for each in faces]
 
 
 def analysed_frames(frames, analyst, embed=lambda: False):

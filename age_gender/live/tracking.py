@@ -1,27 +1,39 @@
 """Tracks faces from frame to frame, with a running average of the estimates of each.
 
-Detections are assigned to tracked faces by distance and appearance, all pairs at once (the linear
-assignment problem, solved by SciPy). The appearance of a face is a small grey version of its cut:
-those of one person correlate with 0.9 from frame to frame, those of two persons with 0.2 (medians
-on UTKFace; at `SAME_PERSON` 3 percent of either are misjudged).
+A face keeps its number while it stays where it is expected and does not suddenly look different.
+Where that leaves a doubt (it looks different, another face is in its way, it was away, the picture
+was cut), its embedding decides: see recognition.py. Who comes back within `REMEMBERED` seconds gets
+the same number, and goes on with the same average; anybody else gets a new one.
+
+The appearance of a face is a small grey version of its cut: those of one person correlate with 0.9
+from frame to frame, those of two persons with 0.2 (medians on UTKFace).
 """
 
 import dataclasses
+import functools
 
 import cv2
+import dlib
 import numpy as np
 
-from age_gender.faces import Face
+from age_gender.live import recognition
+from age_gender.live.recognition import Budget, Views
+from age_gender.live.smoothing import SteadyBox, face_at
 
-KEPT = 1.0  # seconds for which a face that is not found keeps its identity
-MOST_MOVED = 1.0  # distance between two detections of a face at most, in widths of its box
+REMEMBERED = 10.0  # seconds for which a face that is gone can come back
+UNKNOWN_KEPT = 1.0  # the same of a face without an embedding
+CONTINUOUS = 0.4  # seconds without detection in which a face is still where it was
+RECENT = 1.0  # seconds in which it is still near there
+MOST_MOVED = 1.0  # distance between where a face is and where it is expected, in widths of its box
 MOST_GROWN = 1.6  # factor between their sizes at most
 SIDE = 16  # of the appearance, in pixels
-SAME_PERSON = 0.65  # correlation of two appearances from which they are taken for one person
-TAKEOVER = 0.25  # seconds of another appearance after which the face is another person
+ALIKE = 0.65  # correlation of two appearances from which nothing has changed
+CROSSING = 0.15  # overlap with another face from which either may be taken for the other
+YOUNG = 2.0  # seconds in which a new number may turn out to be somebody who came back
 MEMORY = 5.0  # seconds in which the weight of a detection falls to 1/e
 LEAST_WEIGHT = 0.1  # of a detection, else its score
-IMPOSSIBLE = 1e6  # cost of a pair
+IMPOSSIBLE = 9.0  # cost of a pair
+FINE = 10_000  # steps of a cost of 1: dlib's assignment takes whole numbers
 
 
 def appearance(cut):
@@ -32,12 +44,25 @@ def appearance(cut):
     """
     grey = cv2.cvtColor(cut, cv2.COLOR_BGR2GRAY)
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
-    return _unit(small - small.mean())
+    small -= small.mean()
+    return small / max(float(np.linalg.norm(small)), 1e-6)
 
 
-def _unit(vector):
-    """The vector at norm 1."""
-    return vector / max(float(np.linalg.norm(vector)), 1e-6)
+def assign(costs):
+    """The pairs of rows and columns that cost least together, as many as are possible.
+
+    Args:
+        costs: (N, M), each at most `IMPOSSIBLE`, which pairs that cannot be have.
+
+    Returns:
+        List of (row, column).
+    """
+    rows, columns = costs.shape
+    side = max(rows, columns)
+    gains = np.zeros((side, side), np.int64)
+    gains[:rows, :columns] = np.round((IMPOSSIBLE - costs) * FINE)
+    chosen = dlib.max_cost_assignment(dlib.matrix(gains.tolist()))
+    return [pair for pair in enumerate(chosen) if gains[pair] > 0]
 
 
 @dataclasses.dataclass
@@ -60,162 +85,311 @@ class Mean:
         self.time, self.weight = time, old + weight
 
 
-@dataclasses.dataclass
 class Detection:
     """A face that was found in a frame.
 
-    Attributes:
+    Args:
         time: of the frame, in seconds.
-        face: `faces.Face`.
-        appearance: of its cut.
+        face: `faces.Face`, as the detector gives it.
+        place: its (x, y, width), see `smoothing.places`.
+        look: appearance of its cut.
         male: probability, 0 to 1.
         age_probabilities: (101,).
+        embed: function that returns its embedding.
+        budget: `recognition.Budget` of them.
     """
 
-    time: float
-    face: Face
-    appearance: np.ndarray
-    male: float
-    age_probabilities: np.ndarray
+    def __init__(self, time, face, place, look, male, age_probabilities, embed, budget):
+        self.time, self.face, self.place, self.look = time, face, place, look
+        self.male, self.age_probabilities = male, age_probabilities
+        self._embed, self._budget = embed, budget
+        self.known = None  # the embedding, if it has been computed
 
     @property
     def weight(self):
         """Weight in the average of the estimates."""
         return max(self.face.score or 0, LEAST_WEIGHT)
 
+    def embedding(self, urgent=True):
+        """(128,), computed once; None if the budget does not allow it."""
+        if self.known is None and self._budget.take(urgent):
+            self.known = np.asarray(self._embed())
+        return self.known
 
-@dataclasses.dataclass
+
+@dataclasses.dataclass(eq=False)
 class TrackedFace:
     """A face that is tracked.
 
     Attributes:
-        face: `faces.Face`, the last detection.
-        time: of the last detection, seconds.
+        identity: its number, from 1.
+        born: time of its first detection, seconds.
+        shot: number of the shot in which it was last.
+        time: of the last detection.
+        seen: when it was detected last, or carried on (see carrying.py).
+        look: appearance in the last detection.
+        box: `SteadyBox`.
         mean: `Mean` of its estimates.
-        appearance: running average.
-        identity: its number, from 1; 0 before it has one.
-        successor: `TrackedFace` of another appearance in the same place, which takes over if it
-            stays for `TAKEOVER` seconds.
-        successor_since: when the successor was detected first.
+        views: `recognition.Views`.
+        doubts: how many embeddings in a row were those of somebody else.
+        checked: when its embedding was compared last.
+        carrier: `carrying.Carrier` that follows it now, or None.
     """
 
-    face: Face
-    time: float
-    mean: Mean
-    appearance: np.ndarray
-    identity: int = 0
-    successor: "TrackedFace | None" = None
-    successor_since: float = 0.0
+    identity: int
+    born: float
+    shot: int
+    time: float = 0.0
+    seen: float = 0.0
+    look: np.ndarray | None = None
+    box: SteadyBox = dataclasses.field(default_factory=SteadyBox)
+    mean: Mean | None = None
+    views: Views = dataclasses.field(default_factory=Views)
+    doubts: int = 0
+    checked: float = -float("inf")
+    carrier: object = None
 
-    @classmethod
-    def of(cls, detection):
-        """A tracked face that begins with a detection."""
-        mean = Mean(detection.time)
-        tracked = cls(detection.face, detection.time, mean, detection.appearance)
-        tracked.add(detection)
-        return tracked
-
-    def resembles(self, detection):
-        """Whether a detection has the appearance of this face."""
-        return self.appearance @ detection.appearance >= SAME_PERSON
-
-    def add(self, detection):
+    def add(self, detection, shot):
         """Add a detection of this face."""
-        self.move(detection)
-        self.appearance = _unit(0.8 * self.appearance + 0.2 * detection.appearance)
+        self.move(detection, shot)
+        if self.mean is None:
+            self.mean = Mean(detection.time)
         self.mean.add(detection.time, detection.weight, detection.male, detection.age_probabilities)
+        self.look = detection.look
 
-    def move(self, detection):
+    def move(self, detection, shot):
         """Take over where and when a detection was, but not its appearance and estimates."""
-        self.face, self.time = detection.face, detection.time
+        if shot != self.shot:
+            self.box, self.shot = SteadyBox(), shot
+        self.time = self.seen = detection.time
+        self.carrier = None
+        self.box.add(detection.time, detection.place)
+
+    def carry(self, time, place):
+        """Take over where it was carried on to, without a detection."""
+        self.seen = time
+        self.box.add(time, place)
+
+    def go_on_as(self, other):
+        """Take over where another face is now, which is the same person, and its estimates."""
+        self.box, self.shot, self.look = other.box, other.shot, other.look
+        self.time, self.seen = other.time, other.seen
+        self.views.take(other.views)
+        mean = other.mean
+        self.mean.add(mean.time, mean.weight, mean.males, mean.age_probabilities)
+
+    def expected(self, time):
+        """The `Face` where it should be now."""
+        return face_at(self.box.ahead(time))
 
 
 class Tracker:
     """The tracked faces of a video. Identities count from 1 and are never reused.
 
     Attributes:
-        tracked: list of `TrackedFace`.
+        tracked: list of `TrackedFace`, those that are away among them.
     """
 
     def __init__(self):
         self.tracked = []
         self._count = 0
+        self._shot = 0
+        self._budget = Budget()
 
-    def update(self, time, faces, cuts, estimates):
+    def update(self, time, faces, places, cuts, estimates, embed, new_shot=False):
         """Add the faces of a frame.
 
         Args:
             time: of the frame, in seconds, later than those before.
             faces: list of N `faces.Face`.
+            places: their N (x, y, width), see `smoothing.places`.
             cuts: (N, S, S, 3) uint8 BGR, as the network gets them.
             estimates: `estimates.Estimates` of them.
+            embed: function from the number of a face to its embedding, (128,).
+            new_shot: the picture was cut before this frame.
 
         Returns:
             List of N `TrackedFace`, in the order of ``faces``.
         """
-        self.tracked = [each for each in self.tracked if time - each.time < KEPT]
+        self._shot += new_shot
+        self._budget.next_frame()
+        self.tracked = [each for each in self.tracked if self._is_remembered(each, time)]
         detections = [
-            Detection(time, face, appearance(cut), male, age_probabilities)
-            for face, cut, male, age_probabilities in zip(
-                faces, cuts, estimates.males, estimates.age_probabilities
+            Detection(time, face, place, appearance(cut), male, ages, embed_it, self._budget)
+            for face, place, cut, male, ages, embed_it in zip(
+                faces,
+                places,
+                cuts,
+                estimates.males,
+                estimates.age_probabilities,
+                [functools.partial(embed, number) for number in range(len(faces))],
             )
         ]
-        matches = self._match(detections)
+        held = self._in_place(time, detections)
+        matches = {row: each for row, each in held.items() if self._is_sure(each, detections[row])}
+        matches |= self._recognise(detections, held, matches)
+        found = []
+        for row, detection in enumerate(detections):
+            tracked = matches.get(row)
+            if tracked is None:
+                tracked = self._start(detection)
+            elif row in held and held[row] is tracked and tracked.doubts:
+                tracked.move(detection, self._shot)
+            else:
+                tracked.add(detection, self._shot)
+            found.append(tracked)
+        for tracked, detection in zip(found, detections):
+            self._learn(tracked, detection)
+        return [self._who_came_back(*pair) for pair in zip(found, detections)]
+
+    def away(self, time):
+        """The `TrackedFace` of this shot that were seen a moment ago, but not in this frame."""
         return [
-            self._add(matches[number], detection)
-            if number in matches
-            else self._start(TrackedFace.of(detection))
-            for number, detection in enumerate(detections)
+            each
+            for each in self.tracked
+            if each.time < time and each.shot == self._shot and time - each.seen < CONTINUOUS
         ]
 
-    def _match(self, detections):
-        """The tracked face of each detection that has one: dict of numbers to `TrackedFace`."""
-        if not detections or not self.tracked:
+    def _is_remembered(self, tracked, time):
+        return time - tracked.seen < (REMEMBERED if tracked.views else UNKNOWN_KEPT)
+
+    def _in_place(self, time, detections):
+        """The tracked face in whose place each detection is: dict of numbers to `TrackedFace`."""
+        here = [
+            each
+            for each in self.tracked
+            if each.shot == self._shot and time - each.seen < CONTINUOUS
+        ]
+        if not here or not detections:
             return {}
-        from scipy.optimize import linear_sum_assignment  # slow to import
+        expected = [each.expected(time) for each in here]
+        costs = np.full((len(detections), len(here)), IMPOSSIBLE)
+        for row, detection in enumerate(detections):
+            new = face_at(detection.place)
+            for column, (each, old) in enumerate(zip(here, expected)):
+                if (apart := distance(new, old)) is not None:
+                    costs[row, column] = apart + (1 - float(each.look @ detection.look)) / 2
+        return {row: here[column] for row, column in assign(costs)}
 
-        costs = np.array(
-            [[_cost(detection, each) for each in self.tracked] for detection in detections]
+    def _is_sure(self, tracked, detection):
+        """Whether a detection in the place of a tracked face is certainly that face."""
+        if tracked.doubts or detection.time - tracked.time >= CONTINUOUS:
+            return False
+        if float(tracked.look @ detection.look) < ALIKE:
+            return False
+        if detection.time - tracked.checked < recognition.PAUSE:
+            return True
+        place = face_at(detection.place)
+        return not any(
+            each is not tracked
+            and each.shot == self._shot
+            and detection.time - each.seen < RECENT
+            and each.expected(detection.time).overlap(place) > CROSSING
+            for each in self.tracked
         )
-        pairs = zip(*linear_sum_assignment(costs))
-        return {
-            row: self.tracked[column] for row, column in pairs if costs[row, column] < IMPOSSIBLE
-        }
 
-    def _add(self, tracked, detection):
-        """Add a detection to the tracked face in its place, or to the successor of that."""
-        if tracked.resembles(detection):
-            tracked.successor = None
-            tracked.add(detection)
-            return tracked
-        if tracked.successor is None or not tracked.successor.resembles(detection):
-            tracked.successor = TrackedFace.of(detection)
-            tracked.successor_since = detection.time
-        else:
-            tracked.successor.add(detection)
-        tracked.move(detection)
-        if detection.time - tracked.successor_since < TAKEOVER:
-            return tracked
-        self.tracked.remove(tracked)
-        return self._start(tracked.successor)
+    def _recognise(self, detections, held, sure):
+        """The tracked faces of the other detections, by their embeddings: a dict as in `_in_place`.
 
-    def _start(self, tracked):
-        """Give a tracked face an identity and keep it."""
+        Args:
+            held: what `_in_place` returns.
+            sure: the part of it that is certain.
+        """
+        taken = {id(each) for each in sure.values()}
+        rest = [each for each in self.tracked if id(each) not in taken]
+        rows = [row for row in range(len(detections)) if row not in sure]
+        if not rest or not rows:
+            return {}
+        costs = np.array(
+            [[self._cost(detections[row], each, held.get(row)) for each in rest] for row in rows]
+        )
+        matches = {rows[row]: rest[column] for row, column in assign(costs)}
+        for row, tracked in matches.items():
+            embedding = detections[row].known
+            apart = None if embedding is None else tracked.views.distance(embedding)
+            if apart is not None:
+                tracked.checked = detections[row].time
+                tracked.doubts = tracked.doubts + 1 if apart > recognition.DIFFERENT else 0
+        return matches
+
+    def _cost(self, detection, tracked, held):
+        """Cost of taking a detection for a tracked face, in distances of embeddings.
+
+        Args:
+            held: the `TrackedFace` in whose place it is, or None.
+        """
+        in_place = held is tracked
+        if not tracked.views or (embedding := detection.embedding()) is None:
+            alike = float(tracked.look @ detection.look)
+            if in_place and (alike >= ALIKE or tracked.views):
+                return recognition.NEAR_SAME
+            return IMPOSSIBLE
+        apart = tracked.views.distance(embedding)
+        if in_place:
+            another = recognition.DIFFERENT if tracked.doubts else recognition.CERTAINLY
+            return apart if apart < another else IMPOSSIBLE
+        near = (
+            tracked.shot == self._shot
+            and detection.time - tracked.seen < RECENT
+            and distance(face_at(detection.place), tracked.expected(detection.time)) is not None
+        )
+        limit = recognition.NEAR_SAME if near else recognition.SAME
+        return apart if apart < limit else IMPOSSIBLE
+
+    def _start(self, detection):
+        """A new tracked face with a new identity."""
         self._count += 1
-        tracked.identity = self._count
+        tracked = TrackedFace(self._count, detection.time, self._shot)
+        tracked.add(detection, self._shot)
         self.tracked.append(tracked)
         return tracked
 
+    def _learn(self, tracked, detection):
+        """Keep an embedding of a face, and compute one where that is due."""
+        if tracked.doubts or detection.time - tracked.views.time < recognition.PAUSE:
+            return
+        due = not tracked.views or detection.time - tracked.views.time > recognition.REFRESH
+        due = due or tracked.views.likeness(detection.look) < ALIKE
+        due = due or self._may_have_come_back(tracked, detection.time)
+        if due and detection.embedding(urgent=not tracked.views) is None:
+            return
+        if detection.known is None:
+            return
+        apart = tracked.views.distance(detection.known)
+        tracked.views.time = detection.time
+        if apart is not None and apart > recognition.DIFFERENT:
+            tracked.doubts = 1
+        elif apart is None or apart < recognition.NEAR_SAME:
+            tracked.views.add(detection.time, detection.known, detection.look)
 
-def _cost(detection, tracked):
-    """Cost of assigning a detection to a tracked face; `IMPOSSIBLE` if it cannot be the same."""
-    new, old = detection.face, tracked.face
+    def _may_have_come_back(self, tracked, time):
+        """Whether a young face should be compared once more with those that are away."""
+        return (
+            time - tracked.born < YOUNG
+            and time - tracked.views.time > recognition.RETRY
+            and any(each.views and each.seen < tracked.born for each in self.tracked)
+        )
+
+    def _who_came_back(self, tracked, detection):
+        """The earlier face that a young one turns out to be, which goes on in its place; or it."""
+        if detection.time - tracked.born > YOUNG or detection.known is None:
+            return tracked
+        away = [each for each in self.tracked if each.views and each.seen < tracked.born]
+        apart = [each.views.distance(detection.known) for each in away]
+        if not away or min(apart) >= recognition.SAME:
+            return tracked
+        earlier = away[int(np.argmin(apart))]
+        earlier.go_on_as(tracked)
+        self.tracked.remove(tracked)
+        return earlier
+
+
+def distance(new, old):
+    """Between two `Face`, in widths; None if they are too far apart or too different in size."""
     size = (new.width + old.width) / 2
-    distance = np.hypot(
+    apart = np.hypot(
         new.left + new.width / 2 - old.left - old.width / 2,
         new.top + new.height / 2 - old.top - old.height / 2,
     )
     growth = max(new.width, old.width) / min(new.width, old.width)
-    if distance > MOST_MOVED * size or growth > MOST_GROWN:
-        return IMPOSSIBLE
-    return distance / size + (1 - float(tracked.appearance @ detection.appearance)) / 2
+    return None if apart > MOST_MOVED * size or growth > MOST_GROWN else float(apart / size)

@@ -7,11 +7,20 @@ import pytest
 
 from age_gender import frames
 from age_gender.command_line import UserError
+from age_gender.faces import Face
 from age_gender.frames import Frame
 from age_gender.live import player
-from age_gender.live.analyst import Analysis
+from age_gender.live.analyst import AnalysedFace, Analysis
+from age_gender.live.smoothing import AHEAD
 from helpers import until
 from helpers.pictures import write_video
+
+
+class Found(int):
+    """A face that knows only the number of its frame."""
+
+    def after(self, seconds):
+        return self
 
 
 class Slow:
@@ -37,7 +46,7 @@ class Slow:
         if self._left > 0:
             return None
         frame, self._frame, self.ready = self._frame, None, True
-        return frame and Analysis(frame, [frame.number])
+        return frame and Analysis(frame, [Found(frame.number)])
 
 
 @pytest.fixture
@@ -204,3 +213,14 @@ def test_each_frame_has_its_own_analysis_where_there_is_time():
     shown = list(player.analysed_frames(source, Patient(), lambda: True))
     assert [each.analysis.frame.number for each in shown] == [1, 2]
     assert all(each.faces == [True] and each.message is None for each in shown)
+
+
+def test_faces_of_an_older_frame_go_on_with_their_movement():
+    face = AnalysedFace(1, Face(100, 50, 80, 80, 1.0), None, None, velocity=(300.0, -50.0))
+    moved = [face.after(seconds).face for seconds in (0, 0.1, AHEAD, 0.9)]
+    assert [(each.left, each.top, each.width) for each in moved] == [
+        (100, 50, 80),
+        (130, 45, 80),
+        (160, 40, 80),
+        (160, 40, 80),
+    ]

@@ -4,7 +4,19 @@ import pytest
 
 from age_gender.estimates import Estimates
 from age_gender.faces import Face
-from age_gender.live.tracking import MEMORY, Mean, Tracker, appearance
+from age_gender.live import recognition
+from age_gender.live.tracking import (
+    IMPOSSIBLE,
+    MEMORY,
+    REMEMBERED,
+    UNKNOWN_KEPT,
+    Mean,
+    Tracker,
+    appearance,
+    assign,
+)
+
+RATE = 20  # frames a second
 
 
 def person(seed):
@@ -14,63 +26,171 @@ def person(seed):
     return cv2.resize(small, (64, 64), interpolation=cv2.INTER_CUBIC)
 
 
+def embedding(who, view=0.0):
+    """Embeddings of one person are ``view`` apart, those of two 1.4."""
+    vector = np.zeros(128)
+    vector[who], vector[100] = 1, view
+    return vector
+
+
 def estimates(*ages):
     probabilities = np.zeros((len(ages), 101), np.float32)
     probabilities[range(len(ages)), ages] = 1
     return Estimates(np.array(ages, float), np.full(len(ages), 0.9), probabilities)
 
 
-def see(tracker, time, *people):
-    """Take people as (seed, left, age[, score]); return their identities."""
-    found = [Face(left, 100, 80, 80, *(score or [1.0])) for _, left, _, *score in people]
-    cuts = [person(seed) for seed, *_ in people]
-    ages = estimates(*(age for _, _, age, *_ in people))
-    return [each.identity for each in tracker.update(time, found, cuts, ages)]
+class Video:
+    """Faces that a tracker gets frame by frame.
+
+    Attributes:
+        embedded: how many embeddings were asked for.
+    """
+
+    def __init__(self):
+        self.tracker, self.time, self.embedded = Tracker(), 0.0, 0
+
+    def see(self, *people, cut=False, after=1 / RATE):
+        """The identities of (who, left[, age, look, view, width]) in the next frame."""
+        self.time += after
+        rows = [(*each, *(30, None, 0.0, 80)[len(each) - 2 :]) for each in people]
+        found = [Face(left, 100, width, width, 1.0) for _, left, *_, width in rows]
+        places = [(face.left + face.width / 2, 140.0, face.width) for face in found]
+        cuts = [person(who if look is None else look) for who, _, _, look, *_ in rows]
+        ages = estimates(*(row[2] for row in rows))
+
+        def embed(number):
+            self.embedded += 1
+            return embedding(rows[number][0], rows[number][4])
+
+        self.seen = self.tracker.update(self.time, found, places, cuts, ages, embed, cut)
+        return [each.identity for each in self.seen]
+
+    def age(self, number=0):
+        return self.seen[number].mean.age_probabilities @ np.arange(101)
 
 
-def test_identities_stay_while_faces_move_and_cross():
-    tracker = Tracker()
+@pytest.fixture
+def video():
+    return Video()
+
+
+def test_identities_stay_while_faces_move_and_cross(video):
     for step in range(40):
         left, right = 100 + 10 * step, 500 - 10 * step
-        people = [(1, left, 30), (2, right, 60)]
-        identities = see(tracker, step / 20, *sorted(people, key=lambda each: each[1]))
-        assert identities == ([1, 2] if left <= right else [2, 1])
+        people = sorted([(1, left), (2, right)], key=lambda each: each[1])
+        assert video.see(*people) == ([1, 2] if left <= right else [2, 1])
 
 
-@pytest.mark.parametrize("gap, identity", [(0.9, 1), (1.1, 2)])
-def test_face_that_is_lost_for_less_than_a_second_keeps_its_identity(gap, identity):
-    tracker = Tracker()
-    assert see(tracker, 0.0, (1, 100, 30)) == [1]
-    assert see(tracker, gap / 2) == []
-    assert see(tracker, gap, (1, 120, 30)) == [identity]
+def test_embedding_decides_where_two_who_look_alike_have_changed_places(video):
+    for _ in range(10):
+        assert video.see((1, 100, 30, 9), (2, 150, 60, 9)) == [1, 2]
+    found = [video.see((2, 100, 60, 9), (1, 150, 30, 9)) for _ in range(RATE)]
+    assert found[-1] == [2, 1]
+    assert found.index([2, 1]) <= recognition.PAUSE * RATE
 
 
-def test_face_far_away_or_of_another_size_is_another():
-    tracker = Tracker()
-    see(tracker, 0.0, (1, 100, 30))
-    assert see(tracker, 0.1, (1, 190, 30)) == [2]
-    found = [Face(190, 100, 140, 140, 1.0)]
-    (again,) = tracker.update(0.2, found, [person(1)], estimates(30))
-    assert again.identity == 3
+@pytest.mark.parametrize("gap", [0.3, 2.0, 5.0, REMEMBERED - 0.5])
+@pytest.mark.parametrize("left, cut", [(100, False), (500, False), (100, True)])
+def test_who_comes_back_has_the_same_number_and_average(video, gap, left, cut):
+    for _ in range(RATE):
+        video.see((1, 100, 30))
+    assert video.see(after=gap) == []
+    assert video.see((1, left, 70), cut=cut) == [1]
+    assert video.age() < 60
 
 
-def test_new_person_in_the_same_place_is_tracked_within_a_second():
-    tracker = Tracker()
-    for step in range(60):
-        see(tracker, step / 20, (1, 100, 70))
-    for step in range(60, 70):
-        (identity,) = see(tracker, step / 20, (2, 100, 20))
-    assert identity == 2
-    (now,) = tracker.tracked
-    assert now.mean.age_probabilities[20] > 0.99
+def test_number_is_forgotten_with_its_embedding(video):
+    video.see((1, 100))
+    video.see(after=REMEMBERED + 1)
+    assert video.tracker.tracked == []
+    assert video.see((1, 100)) == [2]
 
 
-def test_one_strange_appearance_changes_nothing():
-    tracker = Tracker()
+def test_face_without_an_embedding_is_kept_for_a_second(video, monkeypatch):
+    monkeypatch.setattr(recognition, "BURST", 0.0)
+    video = Video()
+    assert video.see((1, 100)) == [1]
+    assert video.see((1, 104), after=0.3) == [1]
+    video.see(after=UNKNOWN_KEPT + 0.1)
+    assert video.see((1, 104)) == [2]
+    assert video.embedded == 0
+
+
+@pytest.mark.parametrize("left", [100, 160, 500])
+@pytest.mark.parametrize("gap", [0.05, 0.5, 3.0])
+@pytest.mark.parametrize("cut", [False, True])
+def test_newcomer_never_inherits_a_number(video, left, gap, cut):
+    for _ in range(RATE):
+        video.see((1, 100))
+    assert video.see((2, left), cut=cut, after=gap) == [2]
+    for _ in range(RATE):
+        assert video.see((2, left)) == [2]
+    assert video.see((1, 300), (2, left)) == [1, 2]
+
+
+def test_newcomer_who_looks_alike_is_told_apart_by_the_next_embedding(video):
+    video.see((1, 100, 30, 9))
+    for _ in range(RATE):
+        identities = video.see((2, 100, 60, 9), (1, 140, 30, 9))
+    assert identities[0] != 1
+
+
+@pytest.mark.parametrize("view", [0.0, 0.5, 0.7])
+def test_known_face_may_look_different(video, view):
+    """A turned head, another light: the embedding is a little apart, for a frame even more."""
+    for _ in range(10):
+        video.see((1, 100, 30))
+    assert video.see((1, 104, 30, 5, view)) == [1]
     for step in range(40):
-        seed = 2 if step % 10 == 5 else 1
-        assert see(tracker, step / 20, (seed, 100, 90 if seed == 2 else 30)) == [1]
-    assert tracker.tracked[0].mean.age_probabilities[90] == 0
+        assert video.see((1, 104, 30, 6 + step // 10, min(view, 0.5))) == [1]
+    assert len(video.tracker.tracked) == 1
+
+
+def test_doubtful_face_adds_nothing_to_the_average(video):
+    for _ in range(10):
+        video.see((1, 100, 30))
+    assert video.see((1, 100, 90, 5, 0.7)) == [1]
+    assert video.age() == pytest.approx(30)
+
+
+def test_face_that_covers_another_does_not_take_its_number(video):
+    for step in range(40):
+        front = 20 + 12 * step
+        hidden = 240 <= front + 40 <= 420
+        people = [(1, front)] if hidden else [(1, front), (2, 300)]
+        identities = dict(zip((who for who, _ in people), video.see(*people)))
+        assert identities == {1: 1} | ({} if hidden else {2: 2})
+
+
+@pytest.mark.parametrize("look, view", [(5, 0.9), (1, 0.5)])
+def test_face_is_recognised_a_moment_after_it_came_back_unclearly(video, look, view):
+    for _ in range(RATE):
+        video.see((1, 100, 30))
+    video.see(after=2.0)
+    assert video.see((1, 400, 80, look, view)) == [2]
+    for _ in range(RATE):
+        identities = video.see((1, 400, 30, look))
+    assert identities == [1]
+    assert video.age() == pytest.approx(30, abs=3)
+
+
+def test_embeddings_are_computed_seldom(video):
+    for _ in range(20 * RATE):
+        assert video.see((1, 100), (2, 300)) == [1, 2]
+    assert video.embedded <= 2 * (1 + 20 / recognition.REFRESH)
+    rng = np.random.default_rng(0)
+    before = video.embedded
+    for _ in range(100):  # a crowd that changes with every frame
+        video.see(*((int(who), 100 * row) for row, who in enumerate(rng.integers(3, 90, 5))))
+    assert video.embedded - before <= recognition.BURST + 100 * recognition.RATE
+
+
+def test_far_away_or_of_another_size_is_another_face_without_an_embedding(monkeypatch):
+    monkeypatch.setattr(recognition, "BURST", 0.0)
+    video = Video()
+    video.see((1, 100))
+    assert video.see((1, 190)) == [2]
+    assert video.see((1, 190, 30, None, 0.0, 140)) == [3]
 
 
 def test_average_is_weighted_by_score_and_age():
@@ -84,13 +204,12 @@ def test_average_is_weighted_by_score_and_age():
     assert mean.males == pytest.approx(0.375)
 
 
-def test_shown_age_deviates_less_than_that_of_single_frames():
-    rng = np.random.default_rng(0)
-    tracker, shown = Tracker(), []
-    ages = rng.integers(30, 50, 100)
-    for step, age in enumerate(ages):
-        see(tracker, step / 20, (1, 100, age))
-        shown.append(tracker.tracked[0].mean.age_probabilities @ np.arange(101))
+def test_shown_age_deviates_less_than_that_of_single_frames(video):
+    ages = np.random.default_rng(0).integers(30, 50, 100)
+    shown = []
+    for age in ages:
+        video.see((1, 100, int(age)))
+        shown.append(video.age())
     assert np.std(shown[20:]) < np.std(ages[20:]) / 5
 
 
@@ -103,3 +222,19 @@ def test_appearance_tells_people_apart_in_noise_and_blur():
         assert appearance(cut) @ appearance(spoilt) > 0.9
         assert appearance(cut) @ appearance(person(seed + 9)) < 0.6
     assert not appearance(np.full((64, 64, 3), 9, np.uint8)).any()
+
+
+def test_pairs_that_cost_least_together():
+    costs = np.array([[0.1, 0.2, IMPOSSIBLE], [0.1, 0.9, IMPOSSIBLE]])
+    assert assign(costs) == [(0, 1), (1, 0)]
+    assert assign(costs.T) == [(0, 1), (1, 0)]
+    assert assign(np.full((2, 1), IMPOSSIBLE)) == []
+
+
+def test_pairs_are_those_that_scipy_finds():
+    from scipy.optimize import linear_sum_assignment
+
+    rng = np.random.default_rng(0)
+    for shape in ((1, 1), (3, 5), (6, 4), (8, 8)):
+        costs = rng.uniform(0, 2, shape)
+        assert assign(costs) == list(zip(*map(np.ndarray.tolist, linear_sum_assignment(costs))))
