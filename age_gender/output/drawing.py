@@ -88,7 +88,7 @@ def annotated(shown, longer=None, message=None, parts=None, memory=None):
         boxes,
         labels([each.estimate for each in shown.faces], parts, numbers),
         numbers=numbers,
-        dashed=[n for n, each in enumerate(shown.faces) if not getattr(each, "detected", True)],
+        dashed=[n for n, each in enumerate(shown.faces) if not each.detected],
         memory=memory,
     )
     if message or shown.message:

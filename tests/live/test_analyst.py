@@ -2,7 +2,9 @@ import dataclasses
 import multiprocessing
 import os
 import signal
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from age_gender.estimates import Spread
 from age_gender.face_estimator import Recipe
 from age_gender.frames import Frame
 from age_gender.live import analyst
-from age_gender.live.analyst import Analyst, Worker
+from age_gender.live.analyst import Analysis, Analyst, Worker
 
 
 @pytest.fixture
@@ -39,6 +41,29 @@ def test_worker_tracks_a_face_and_averages_it(recipe, astronaut):
     worker.forget()
     assert worker.analyse(1.0, astronaut)[0].identity == 1
     assert worker.analyse(1.1, np.zeros_like(astronaut)) == []
+
+
+def test_face_that_the_detector_loses_is_followed_and_comes_back(recipe, astronaut, monkeypatch):
+    monkeypatch.setattr(analyst, "clock", SimpleNamespace(perf_counter=lambda: 0.0))
+    worker = Worker(recipe)
+    covered = astronaut.copy()
+    covered[110:160, 180:260] = 90  # nose and mouth
+    gone = cv2.GaussianBlur(astronaut, (0, 0), 40)
+    found = []
+    for step in range(30):
+        image = covered if 5 <= step < 15 else gone if 20 <= step < 25 else astronaut
+        found.append(worker.analyse(step / 20, image, embed=True))
+    assert {each.identity for faces in found for each in faces} == {1}
+    assert [len(faces) for faces in found[:20]] == [1] * 20
+    assert sum(map(len, found[20:25])) <= 1  # no box stays where nothing is
+    assert len(found[29]) == 1
+    seen, followed = found[4][0], found[10][0]
+    assert seen.detected and not followed.detected
+    assert followed.face.score is None and followed.embedding is None
+    assert followed.face.overlap(seen.face) > 0.8
+    assert followed.estimate == followed.single == found[14][0].estimate
+    assert found[15][0].detected
+    assert Analysis(None, found[10]).detected == []
 
 
 def test_pictures_are_not_tracked_and_ages_are_offset(recipe, astronaut):
