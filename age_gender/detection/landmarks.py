@@ -27,7 +27,9 @@ POINTS = (
     (0.374, 0.308),
     (0.490, 0.588),  # and the base of the nose
 )
-STEADY = 0.04  # of `drift`: 99 of 100 faces of a doubtful score are below, a third of all else
+# Most `drift` of a face: of 202 of UTKFace's with a score below 0.5, turned by up to 25 degrees,
+# 197 are below, and of 43 detections that are none, 19 (by 68 points and their limit: 194 and 31).
+STEADY = 0.04
 MOVES = (
     (0, 0, 1),
     (0.1, 0, 1),
