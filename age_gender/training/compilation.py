@@ -74,13 +74,18 @@ def _private(folder):
 
 def _tidy(folder):
     """Remove damaged files, and those unused for longest until there are few enough."""
-    files = [path for path in folder.glob("*/*") if path.is_file() and not path.is_symlink()]
-    used = {path: max(path.stat().st_atime, path.stat().st_mtime) for path in files}
+    files = []
+    for path in folder.glob("*/*"):
+        with contextlib.suppress(FileNotFoundError):  # another run may remove it meanwhile
+            found = path.lstat()
+            if stat.S_ISREG(found.st_mode):
+                files.append((max(found.st_atime, found.st_mtime), found.st_size, path))
     kept = 0
-    for path in sorted(files, key=used.get, reverse=True):
-        kept += path.stat().st_size
-        if kept > MOST or path.name.endswith("-cache") and _is_damaged(path):
-            path.unlink()
+    for _, size, path in sorted(files, reverse=True):
+        kept += size
+        with contextlib.suppress(FileNotFoundError):
+            if kept > MOST or path.name.endswith("-cache") and _is_damaged(path):
+                path.unlink()
 
 
 def _is_damaged(path):
