@@ -39,23 +39,33 @@ def get_args(argv=None):
         help="folder for annotated pictures or a video, results.csv and results.jsonl",
     )
     output.add_argument("--overwrite", action="store_true", help="replace earlier results there")
+    output.add_argument(
+        "--resume", action="store_true", help="go on with a folder where an earlier run stopped"
+    )
     output.add_argument("--window", action="store_true", help="open a window as well")
     args = parser.parse_args(argv)
     options.check(parser, args)
     if args.overwrite and not args.output_dir:
         parser.error("--overwrite needs --output_dir")
+    if args.resume and not args.output_dir:
+        parser.error("--resume needs --output_dir")
+    if args.resume and args.overwrite:
+        parser.error("--resume and --overwrite exclude each other")
+    if args.resume and args.image_dir is None:
+        parser.error("--resume needs --image_dir")
     return args
 
 
 def folder_to_files(args, session):
     """Write annotated pictures and tables; print a line for each face. Returns the exit code."""
     from age_gender.output.folder import estimate_folder
-    from age_gender.output.tables import LEFT_OUT, TABLES
+    from age_gender.output.tables import TABLES
 
-    counts = estimate_folder(session.listing, args.output_dir, session.recipe, parts=args.label)
+    counts = estimate_folder(
+        session.listing, args.output_dir, session.recipe, parts=args.label, resume=args.resume
+    )
     log(str(counts))
-    files = [*TABLES, *([LEFT_OUT] if counts.left_out else [])]
-    log(f"annotated pictures and {', '.join(files)} are in {args.output_dir}")
+    log(f"annotated pictures and {', '.join(TABLES)} are in {args.output_dir}")
     return counts.exit_code
 
 
@@ -111,11 +121,11 @@ def main(argv=None):
     memory.apply_option(args)
     from age_gender.live.session import open_session
     from age_gender.live.window import require_display
-    from age_gender.output.tables import refuse_existing
+    from age_gender.output.journal import refuse_existing
 
     if args.output_dir:
         with option("--output_dir"):
-            refuse_existing(args.output_dir, args.overwrite)
+            refuse_existing(args.output_dir, args.overwrite, args.resume)
     session = open_session(args, args.output_dir)
     windowed = args.window or not args.output_dir
     if windowed:
@@ -131,4 +141,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    run(main, keep_memory=True)
+    run(main)

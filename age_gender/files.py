@@ -136,9 +136,9 @@ def private_opener(path, flags):
     return number
 
 
-def write_csv(path):
+def write_csv(path, mode="w"):
     """Open a file for `csv.writer`: in UTF-8, with escapes for names that are no text."""
-    return open(path, "w", newline="", encoding="utf-8", errors="backslashreplace")
+    return open(path, mode, newline="", encoding="utf-8", errors="backslashreplace")
 
 
 @contextlib.contextmanager

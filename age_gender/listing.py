@@ -14,8 +14,8 @@ from age_gender.pictures import undecodable
 
 SUFFIXES = set("avif bmp dib exr gif hdr jp2 jpe jpeg jpg pbm pfm pgm pic png".split())  # noqa: SIM905
 SUFFIXES |= set("pnm ppm pxm ras sr tif tiff webp".split())  # noqa: SIM905
-OWN = {"results.csv", "results.jsonl", "left_out.csv"}  # of output/tables.py
-OWN |= {f"{name}.part" for name in OWN}
+OWN = {"results.csv", "results.jsonl", "resume.jsonl"}  # of output/tables.py and journal.py,
+OWN |= {f"{name}.part" for name in OWN} | {"left_out.csv"}  # and of earlier versions
 OUTPUT = "output of this program"
 
 

@@ -18,6 +18,8 @@ from age_gender.command_line import UserError
 MOST_ON_WINDOWS = 61  # processes that can be waited for there
 TRIES = 3  # for an input whose process dies
 
+THREADED = {"tensorflow", "jax"}  # libraries whose threads would be missing in a forked process
+
 # The only way to start a process that every system has, and that is safe where there are threads.
 spawn = multiprocessing.get_context("spawn")
 
@@ -70,16 +72,23 @@ def attempt(function, *arguments):
 
 
 @contextlib.contextmanager
-def pool(prepare=None, *arguments):
+def pool(prepare=None, *arguments, most=None, fork=False):
     """Yield `Workers`, one for each core; they are killed at the end of the block.
 
     Args:
         prepare, arguments: function that each calls first, and its arguments.
+        most: how many there are at most.
+        fork: nothing in this process keeps processes from being forked from it, where the system
+            can do that safely: no threads of libraries, no locks of files. They start at once
+            then, and share the memory of what is loaded here, also by ``prepare``.
     """
-    count = system.cores()
+    count = min(system.cores(), most or system.cores())
     if sys.platform == "win32":
         count = min(count, MOST_ON_WINDOWS)
-    workers = Workers(count, prepare, arguments)
+    forks = fork and system.forks_safely() and not THREADED & sys.modules.keys()
+    workers = Workers(
+        count, prepare, arguments, multiprocessing.get_context("fork") if forks else spawn
+    )
     try:
         yield workers
     finally:
@@ -120,10 +129,14 @@ class Workers:
     Args:
         count: how many.
         prepare, arguments: function that each calls first, and its arguments.
+        context: of multiprocessing; with its "fork" this process calls the function, once.
     """
 
-    def __init__(self, count, prepare=None, arguments=()):
-        self._prepare = prepare, arguments
+    def __init__(self, count, prepare=None, arguments=(), context=spawn):
+        if context is not spawn and prepare is not None:
+            prepare(*arguments)
+            prepare, arguments = None, ()
+        self._prepare = context, prepare, arguments
         self._queue = collections.deque()
         self._failed_starts = 0
         self._workers = []
@@ -229,12 +242,12 @@ class _Worker:
         task: what it works on; None if it waits.
     """
 
-    def __init__(self, prepare, arguments):
+    def __init__(self, context, prepare, arguments):
         self.ready = False
         self.task = None
-        self.connection, other = spawn.Pipe()
-        self.process = spawn.Process(target=_serve, args=(other, prepare, arguments), daemon=True)
-        with system.interrupts_ignored(), _thrifty_allocator():
+        self.connection, other = context.Pipe()
+        self.process = context.Process(target=_serve, args=(other, prepare, arguments), daemon=True)
+        with system.interrupts_ignored(spawned=context is spawn):
             self.process.start()
         other.close()
 
@@ -245,21 +258,10 @@ class _Worker:
             self.connection.send((*task.call, task.alone))
 
 
-@contextlib.contextmanager
-def _thrifty_allocator():
-    """Let processes that are started in the block give back the memory of every large picture."""
-    kept = {name: os.environ.pop(name, None) for name in system.MALLOC}
-    os.environ["MALLOC_MMAP_THRESHOLD_"] = str(2**20)
-    try:
-        yield
-    finally:
-        del os.environ["MALLOC_MMAP_THRESHOLD_"]
-        os.environ.update({name: value for name, value in kept.items() if value is not None})
-
-
 def _serve(connection, prepare, arguments):
     """Main function of the processes: answers until it is killed."""
     system.follow_parent()
+    system.give_memory_back()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders talk of every damaged file
     try:
         if prepare is not None:

@@ -30,6 +30,8 @@ MALLOC = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # numbers of glibc's mallopt
+
 
 def cores():
     """How many processor cores this process may use."""
@@ -136,6 +138,21 @@ def keep_memory():
         os.execve(sys.executable, sys.orig_argv, os.environ | MALLOC)
 
 
+def give_memory_back():
+    """Let glibc give the memory of every array of a megabyte back to the system when it is freed.
+
+    By itself it does so only until it has seen larger ones.
+    """
+    with contextlib.suppress(OSError, TypeError, AttributeError):  # another C library
+        for parameter, value in ((M_MMAP_THRESHOLD, 2**20), (M_TRIM_THRESHOLD, 2**20)):
+            ctypes.CDLL(None).mallopt(parameter, value)
+
+
+def forks_safely():
+    """Whether libraries of the system bear a fork: macOS's do not, and Windows has none."""
+    return sys.platform == "linux" and hasattr(os, "fork")
+
+
 def is_broken_pipe(error):
     """Whether an `OSError` may be of a pipe that nobody reads any more."""
     windows = sys.platform == "win32" and error.errno == errno.EINVAL and error.filename is None
@@ -167,9 +184,13 @@ def signals_blocked(numbers=interrupts.SIGNALS):
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def interrupts_ignored():
-    """Let processes that `multiprocessing` starts in the block ignore Ctrl-C (but on Windows)."""
-    if sys.platform != "win32":
+def interrupts_ignored(spawned=True):
+    """Let processes that `multiprocessing` starts in the block ignore Ctrl-C (but on Windows).
+
+    Args:
+        spawned: they are not forked.
+    """
+    if sys.platform != "win32" and spawned:
         from multiprocessing import resource_tracker
 
         resource_tracker.ensure_running()  # with the first process, it would unblock Ctrl-C

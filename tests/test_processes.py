@@ -143,7 +143,7 @@ def _die():
 
 
 PARENT = """
-import os
+import os, sys
 from age_gender import processes
 
 def work():
@@ -152,27 +152,94 @@ def work():
         sum(range(10**7))  # C code that lets no other thread run meanwhile
 
 if __name__ == "__main__":
-    with processes.pool() as pool:
+    with processes.pool(fork=sys.argv[1] == "fork") as pool:
         pool.wait(pool.submit(work))
 """
 
 
-def test_processes_end_when_their_parent_is_killed(tmp_path):
+@pytest.mark.parametrize("way", ["spawn", "fork"])
+def test_processes_end_when_their_parent_is_killed(script, way):
     """Even those that are at work, and wait for nothing."""
-    (tmp_path / "parent.py").write_text(PARENT)
-    parent = subprocess.Popen(
-        [sys.executable, tmp_path / "parent.py"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+    parent = script(PARENT, way)
     child = int(parent.stdout.readline())
     assert _lives(child)
     parent.kill()
     parent.wait()
-    parent.stdout.close()
     until(lambda: not _lives(child))
+
+
+FORKS = """
+import os, signal
+import numpy as np
+from age_gender import memory, processes
+from age_gender.errors import UserError
+
+calls, prepared = [], None
+
+def prepare(value):
+    global prepared
+    calls.append(value)
+    prepared = os.getpid()
+
+def work(item):
+    assert prepared == os.getppid()
+    if item == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item == "large":
+        np.ones(10**9, np.uint8)
+    if item == "alone" and not memory.alone():
+        raise MemoryError
+    return item
+
+def refuse():
+    raise UserError("no model")
+
+if __name__ == "__main__":
+    items = ["a", "dies", "b", "large", "alone", "c"]
+    with processes.pool(prepare, 1, most=2, fork=True) as pool:
+        assert processes.sys.modules.keys() & processes.THREADED == set()
+        for outcome in processes.in_order(pool, work, items, 4):
+            print(outcome.value, outcome.problem, sep=": ")
+    print(calls)
+    with processes.pool(refuse, fork=True):
+        pass
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork")
+def test_forked_processes_keep_the_same_promises(script):
+    out, err = script(FORKS).communicate()
+    assert out.splitlines() == [
+        "a: None",
+        "None: it ended the process that handled it 3 times",
+        "b: None",
+        "None: it takes more memory than there is for one picture",
+        *("alone: None", "c: None", "[1]"),
+    ]
+    assert err.splitlines()[-1] == "age_gender.errors.UserError: no model"
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Start a program that knows the suite, and not TensorFlow."""
+    started = []
+
+    def start(text, *arguments):
+        (tmp_path / "parent.py").write_text(text)
+        process = subprocess.Popen(
+            [sys.executable, tmp_path / "parent.py", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def _lives(pid):

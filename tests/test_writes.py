@@ -58,10 +58,6 @@ def write_tables(folder, model):
             write_row({"name": f"{number}.jpg", "age": number % 101})
 
 
-def write_left_out(folder, model):
-    tables.write_left_out(folder, [(f"{number}.txt", "no picture") for number in range(100)])
-
-
 def write_stamps(folder, model):
     stamps.write(folder / "stamps.json", {f"{number}.jpg": [1, 2, 3] for number in range(100)})
 
@@ -93,7 +89,7 @@ def write_video(folder, model):
 
 
 WRITERS = [
-    *(write_weights, write_copy, write_database, write_history, write_tables, write_left_out),
+    *(write_weights, write_copy, write_database, write_history, write_tables),
     *(write_stamps, write_report, write_data_report, write_diagram, write_capture, write_video),
 ]
 FAULTS = ["first write", "middle write", "last write", "sync", "rename"]

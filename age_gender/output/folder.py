@@ -1,16 +1,14 @@
 """Estimates a folder of pictures: annotated copies, tables, a line or row for every input.
 
-Pictures are read, searched for faces and drawn on by processes on all cores; the network runs in
-this process, on batches of faces across pictures. Memory does not grow with the number of pictures.
+Processes on all cores handle one picture each, from its file to its annotated copy; this one
+writes the rows as pictures are done. Memory does not grow with the number of pictures.
 """
 
 import collections
 import contextlib
 import dataclasses
 import hashlib
-import itertools
 import os
-import time
 
 import cv2
 
@@ -19,22 +17,16 @@ from age_gender.command_line import UserError, log, plural, printable, progress
 from age_gender.face_estimator import FaceEstimator
 from age_gender.files import NO_ROOM, atomic_write
 from age_gender.listing import OUTPUT, counted
+from age_gender.output import journal
 from age_gender.output.drawing import annotate
 from age_gender.output.labels import labels
-from age_gender.output.tables import (
-    TABLES,
-    face_columns,
-    face_line,
-    face_row,
-    open_tables,
-    write_left_out,
-)
+from age_gender.output.tables import TABLES, face_columns, face_line, face_row, open_tables
 from age_gender.pictures import UnreadablePicture, marked, read
 
-BATCH = 64  # faces that go through the network at once,
-PAUSE = 1.0  # but none wait longer than this for others, in seconds
+AHEAD = 16  # pictures for each core that are worked on, or wait for those before them
 KEPT_FORMATS = (".jpg", ".jpeg", ".png")  # others become PNG under their name with .png added
 LONGEST = 255 - len(".part")  # bytes of a name that is written
+PNG_LEVEL = 1  # of compression: higher ones take several times as long
 
 
 @dataclasses.dataclass
@@ -44,7 +36,7 @@ class Counts:
     Attributes:
         with_face, without_face, unreadable: numbers of pictures.
         faces: number of faces.
-        left_out: list of (name, reason) of files that are not read.
+        left_out: list of the reasons why files are not read.
         unwritten: number of pictures whose annotated copy could not be written.
     """
 
@@ -54,6 +46,19 @@ class Counts:
     faces: int = 0
     left_out: list = dataclasses.field(default_factory=list)
     unwritten: int = 0
+
+    def add(self, rows):
+        """Count a file by its rows."""
+        status, _, reason = rows[0]["status"].partition(": ")
+        if status == "face":
+            self.with_face += 1
+            self.faces += len(rows)
+        elif status == "no face":
+            self.without_face += 1
+        elif status == "unreadable":
+            self.unreadable += 1
+        else:
+            self.left_out.append(reason)
 
     @property
     def read(self):
@@ -75,13 +80,13 @@ class Counts:
             f"{len(self.left_out)} left out"
         )
         if self.left_out:
-            text += f" ({counted(reason for _, reason in self.left_out)})"
+            text += f" ({counted(self.left_out)})"
         if self.unwritten:
             text += f"; {plural(self.unwritten, 'annotated picture')} could not be written"
         return text
 
 
-def estimate_folder(listing, output, recipe, as_json=False, parts=None):
+def estimate_folder(listing, output, recipe, as_json=False, parts=None, resume=False):
     """Estimate every face in a folder of pictures; write annotated pictures and the tables.
 
     Each face, and each picture without one, is a line on stdout.
@@ -90,185 +95,242 @@ def estimate_folder(listing, output, recipe, as_json=False, parts=None):
         listing: `listing.Listing` of the folder.
         output: folder for the results; None to print lines alone.
         recipe: `face_estimator.Recipe`.
-        as_json: lines are the rows of the tables as JSON, of unreadable pictures too.
+        as_json: lines are the rows of the tables as JSON, of all files.
         parts: of the labels, see `labels.labels`.
+        resume: keep what an earlier run has done that was interrupted.
 
     Returns:
         `Counts`.
+
+    Raises `UserError` if that run had other settings.
     """
-    paths = listing.pictures
-    ahead = 4 * system.cores() + 8
     columns = face_columns(["file", "face", "status"], recipe.interval_factor is not None)
-    with (
-        processes.pool(_prepare, recipe) as pool,
-        open_tables(output, columns, as_json) as write_row,
-    ):
-        work = _Work(pool, listing, output, recipe, write_row, parts)
+    kept, done, targets = {}, None, {}
+    with contextlib.ExitStack() as stack:
+        if output is not None:
+            paths = {listing.name(path): path for path in listing.pictures}
+            settings = journal.settings(recipe) | {"label": parts and list(parts)}
+            done = journal.Journal(output, settings, paths, resume)
+            stack.enter_context(contextlib.closing(done))
+            kept = done.kept
+            targets = _targets(listing.pictures, listing.folder, output)
+        rows = [row for each in kept.values() for row in each]
+        write_row = stack.enter_context(open_tables(output, columns, as_json, rows))
+        if done is not None:
+            done.open()
+        work = _Work(listing, output, columns, write_row, done)
+        jobs = work.jobs(kept, targets)
         with interrupts.explained(work.stopped):
-            try:
-                examined = processes.in_order(pool, _examine, paths, ahead)
-                for outcome in progress(examined, len(paths), "pictures"):
-                    work.add(*outcome)
-                work.finish()
-            except KeyboardInterrupt:
-                pool.close()
-                work.tidy()
-                raise KeyboardInterrupt(work.stopped()) from None
-    if output is not None:
-        write_left_out(output, work.counts.left_out)
+            if jobs:
+                work.do(jobs, recipe, parts)
+            work.leave_out()
     return work.counts
 
 
 class _Work:
-    """Pictures between the search for faces and the tables.
+    """The rows of a folder's files, in their order.
 
     Attributes:
         counts: `Counts`.
-        done: number of pictures whose rows are written.
     """
 
-    def __init__(self, pool, listing, output, recipe, write_row, parts):
-        left_out = [(listing.name(path), reason) for path, reason in listing.left_out]
-        self.counts = Counts(left_out=left_out)
-        self.done = 0
-        self._pool = pool
-        self._name = listing.name
-        self._output = output
-        self._total = len(listing.pictures)
-        self._targets = {}
-        if output is not None:
-            self._targets = _targets(listing.pictures, listing.folder, output)
-        self._columns = dict.fromkeys(face_columns([], recipe.interval_factor is not None))
+    def __init__(self, listing, output, columns, write_row, journal):
+        self.counts = Counts()
+        self._listing, self._output = listing, output
+        self._left_out = collections.deque(listing.left_out)
+        self._columns = columns
         self._write_row = write_row
-        self._parts = parts
-        self._estimator = FaceEstimator(recipe=recipe)
-        self._waiting = []  # (path, `_Examined`, None) or (path, None, problem), in order
-        self._estimated = time.monotonic()
-        self._drawn = collections.deque()  # (path, task)
+        self._journal = journal
+        self._done = 0
 
-    def add(self, path, examined, problem):
-        """Add the outcome of a picture; estimate when there is a full batch of faces, or later."""
-        _ = self._estimator.network  # loaded with the first picture, while others are searched
-        self._waiting.append((path, examined, problem))
-        faces = sum(len(each.cuts) for _, each, _ in self._waiting if each)
-        late = time.monotonic() - self._estimated >= PAUSE
-        if faces >= BATCH or len(self._waiting) >= BATCH or late:
-            self._estimate()
+    def jobs(self, kept, targets):
+        """The `_Job` of each picture whose rows are not kept; the others are counted.
 
-    def finish(self):
-        """Estimate the rest, and wait until the last picture is drawn."""
-        self._estimate()
-        while self._drawn:
-            self._written(*self._drawn.popleft())
+        Args:
+            kept: dict of lists of rows by the name of their picture.
+            targets: dict of the annotated copies by picture.
+        """
+        for rows in kept.values():
+            self.counts.add(rows)
+        self._done = len(kept)
+        if kept:
+            log(f"{self._done} of {plural(len(self._listing.pictures), 'picture')} are done")
+        return [
+            _Job(path, targets.get(path))
+            for path in self._listing.pictures
+            if self._listing.name(path) not in kept
+        ]
+
+    def do(self, jobs, recipe, parts):
+        """Let processes do the work; write rows as pictures are done."""
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # ends OpenCV's threads, which are not there in forked processes
+        try:
+            with processes.pool(_prepare, recipe, parts, most=len(jobs), fork=True) as pool:
+                begun = collections.deque()
+                outcomes = processes.in_order(
+                    pool, _estimate, _noted(jobs, begun), AHEAD * system.cores()
+                )
+                try:
+                    for outcome in progress(outcomes, len(jobs), "pictures"):
+                        self._add(*outcome)
+                        begun.popleft()
+                except BaseException:
+                    pool.close()
+                    _tidy(begun)
+                    raise
+        finally:
+            cv2.setNumThreads(threads)
+
+    def leave_out(self, before=None):
+        """Write the rows of the files that are not read, up to a path."""
+        while self._left_out and (before is None or self._left_out[0][0] < before):
+            path, reason = self._left_out.popleft()
+            self._write([self._row(path, f"skipped: {reason}")], [None])
 
     def stopped(self):
         """The line about an end before the last picture."""
-        text = f"stopped after {self.done} of {self._total} pictures"
+        text = f"stopped after {self._done} of {plural(len(self._listing.pictures), 'picture')}"
         if self._output is not None:
             text += (
-                f": finished pictures are in {self._output}, their rows in {TABLES[0]}.part; the "
-                "same command starts over"
+                f": their rows are in {self._output / TABLES[0]}.part; the same command with "
+                "--resume goes on from there"
             )
         return text
 
-    def tidy(self):
-        """Remove what processes that were killed have begun to write."""
-        for path, _ in self._drawn:
-            target = self._targets[path]
-            with contextlib.suppress(OSError):
-                target.with_name(f"{target.name}.part").unlink()
-
-    def _estimate(self):
-        cuts = [cut for _, each, _ in self._waiting if each for cut in each.cuts]
-        estimates = iter(self._estimator.each(self._estimator.network(cuts)))
-        for path, examined, problem in self._waiting:
-            if examined is None:
-                self._report_problem(path, problem)
-            else:
-                own = list(itertools.islice(estimates, len(examined.faces)))
-                self._report(path, examined, own)
-                if self._output is not None:
-                    boxes = [box for box, _ in examined.faces]
-                    texts = labels(own, self._parts)
-                    task = self._pool.submit(_draw, path, self._targets[path], boxes, texts)
-                    self._drawn.append((path, task))
-            self.done += 1
-        self._waiting.clear()
-        while len(self._drawn) > BATCH:
-            self._written(*self._drawn.popleft())
-        self._estimated = time.monotonic()
-
-    def _report(self, path, examined, estimates):
-        name = self._name(path)
+    def _add(self, job, found, problem):
+        """Write the rows of a picture. Raises `UserError` where the disk is full."""
+        self.leave_out(before=job.path)
+        name = self._listing.name(job.path)
         shown = printable(name)
-        if examined.remark:
-            log(f"{shown}: {examined.remark}: what is left of it is read")
-        for number, ((box, score), estimate) in enumerate(zip(examined.faces, estimates), 1):
-            first = {"file": name, "face": number, "status": "face"}
-            row = face_row(first, box, score, estimate)
-            self._write_row(row, face_line(f"{shown}  face {number}", row))
-        self.counts.faces += len(estimates)
-        if estimates:
-            self.counts.with_face += 1
-        else:
-            row = {"file": name, "face": None, "status": "no face"} | self._columns
-            self._write_row(row, f"{shown}  no face")
-            self.counts.without_face += 1
-
-    def _report_problem(self, path, problem):
-        name = self._name(path)
+        lines = [None]
         if problem == OUTPUT:
-            self.counts.left_out.append((name, OUTPUT))
-            return
-        self.counts.unreadable += 1
-        status = f"unreadable: {problem}"
-        self._write_row({"file": name, "face": None, "status": status} | self._columns)
-        log(f"skipped {printable(name)}: {problem}")
+            rows = [self._row(job.path, f"skipped: {problem}")]
+        elif problem is not None:
+            rows = [self._row(job.path, f"unreadable: {problem}")]
+            log(f"skipped {shown}: {problem}")
+        elif not found.faces:
+            rows, lines = [self._row(job.path, "no face")], [f"{shown}  no face"]
+        else:
+            rows = [
+                face_row({"file": name, "face": number, "status": "face"}, *face)
+                for number, face in enumerate(found.faces, 1)
+            ]
+            lines = [face_line(f"{shown}  face {row['face']}", row) for row in rows]
+        if found and found.remark:
+            log(f"{shown}: {found.remark}: what is left of it is read")
+        self._write(rows, lines)
+        self._done += 1
+        if found and found.unwritten:
+            self._unwritten(job.target, found.unwritten)
+        elif self._journal is not None:
+            self._journal.add(name, job.stamp)
 
-    def _written(self, path, task):
-        _, problem = self._pool.wait(task)
-        if problem is None:
-            return
-        target = self._targets[path]
+    def _write(self, rows, lines):
+        for row, line in zip(rows, lines):
+            self._write_row(row, line)
+        self.counts.add(rows)
+
+    def _row(self, path, status):
+        """The row of a file without faces."""
+        return dict.fromkeys(self._columns) | {"file": self._listing.name(path), "status": status}
+
+    def _unwritten(self, target, problem):
         if problem.errno in NO_ROOM:
-            raise UserError(f"{target}: {problem}: make room, and run the same command again")
+            raise UserError(
+                f"{target}: {problem}: make room, and run the same command with --resume"
+            )
         self.counts.unwritten += 1
         log(f"{printable(str(target))} could not be written: {problem}")
 
 
-_estimator = None  # of each process of the pool
+class _Job:
+    """A picture that is to be estimated.
+
+    Attributes:
+        path: its file.
+        target: its annotated copy; None for none.
+        stamp: `journal.stamp` of the file, from before it is read.
+    """
+
+    def __init__(self, path, target):
+        self.path, self.target, self.stamp = path, target, None
 
 
-def _prepare(recipe):
-    """Runs first in each process of the pool."""
-    global _estimator
-    cv2.setNumThreads(1)  # each process works on pictures of its own
-    _estimator = FaceEstimator(recipe=recipe)
-    _ = _estimator.finder  # a picture is not to blame if this fails
+def _noted(jobs, begun):
+    """Iterate over jobs; those that were begun are added to a list."""
+    for job in jobs:
+        job.stamp = journal.stamp(job.path)
+        begun.append(job)
+        yield job
+
+
+def _tidy(begun):
+    """Remove what processes that were killed have begun to write."""
+    for job in begun:
+        if job.target is not None:
+            with contextlib.suppress(OSError):
+                job.target.with_name(f"{job.target.name}.part").unlink()
+
+
+_estimator = _parts = None  # of each process of the pool
+
+
+def _prepare(recipe, parts):
+    """Runs first in each process of the pool, or before it is forked."""
+    global _estimator, _parts
+    cv2.setNumThreads(1)  # each process works on a picture of its own
+    _estimator, _parts = FaceEstimator(recipe=recipe), parts
+    _estimator.load()  # a picture is not to blame if this fails
 
 
 @dataclasses.dataclass(frozen=True)
-class _Examined:
-    """A picture that was searched: N (box, score), cuts (N, S, S, 3), `Picture.remark`."""
+class _Found:
+    """A picture that was estimated.
+
+    Attributes:
+        faces: list of (box, score, `Estimate`), from left to right; boxes are those in the picture
+            file, of which a large one is read at a smaller scale.
+        remark: `Picture.remark`.
+        unwritten: the `Problem` of its annotated copy, or None.
+    """
 
     faces: list
-    cuts: list
     remark: str | None
+    unwritten: processes.Problem | None
 
 
-def _examine(path):
-    """Read a picture, find its faces and cut them, an `_Examined`: runs in another process.
-
-    Boxes are those in the picture file, of which a large one is read at a smaller scale.
-    """
-    picture = read(path)
+def _estimate(job):
+    """Estimate the faces of a picture, write its annotated copy: runs in another process."""
+    picture = read(job.path)
     if picture.annotated:
         raise UnreadablePicture(OUTPUT)
-    faces, cuts = _estimator.find(picture.image)
-    boxes = [[number * picture.scale for number in face.inside(picture.image)] for face in faces]
-    return _Examined(
-        [(tuple(box), face.score) for box, face in zip(boxes, faces)], cuts, picture.remark
-    )
+    image = picture.image
+    found, cuts = _estimator.find(image)
+    estimates = _estimator.each(_estimator.network(cuts))
+    boxes = [face.inside(image) for face in found]
+    faces = [
+        (tuple(number * picture.scale for number in box), face.score, estimate)
+        for box, face, estimate in zip(boxes, found, estimates)
+    ]
+    unwritten = None
+    if job.target is not None:
+        texts = labels(estimates, _parts)
+        _, unwritten = processes.attempt(_draw, image, boxes, texts, job.target)
+    return _Found(faces, picture.remark, unwritten)
+
+
+def _draw(image, boxes, texts, target):
+    """Draw on a picture, and write it."""
+    image = annotate(image, boxes, texts, in_place=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    suffix = target.suffix.lower()
+    options = [cv2.IMWRITE_JPEG_QUALITY, 92]
+    if suffix == ".png":
+        options = [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL]
+    encoded = cv2.imencode(suffix, image, options)[1]
+    with atomic_write(target) as partial, open(partial, "wb") as file:
+        file.writelines(marked(encoded))
 
 
 def _targets(paths, folder, output):
@@ -295,15 +357,3 @@ def _shortened(name):
     while len(os.fsencode(stem + end)) > LONGEST:
         stem = stem[:-1]
     return stem + end
-
-
-def _draw(path, target, boxes, labels):
-    """Write the annotated picture: runs in another process."""
-    picture = read(path)
-    boxes = [[number // picture.scale for number in box] for box in boxes]
-    image = annotate(picture.image, boxes, labels, in_place=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    options = [cv2.IMWRITE_JPEG_QUALITY, 92] if target.suffix.lower() != ".png" else []
-    encoded = cv2.imencode(target.suffix.lower(), image, options)[1]
-    with atomic_write(target) as partial, open(partial, "wb") as file:
-        file.writelines(marked(encoded))

@@ -2,19 +2,17 @@
 
 import contextlib
 import csv
+import io
 import json
-import time
 
 from age_gender import files
 from age_gender.command_line import UserError, result
 from age_gender.files import atomic_write, naming, replace, sync, write_csv
 
 TABLES = ("results.csv", "results.jsonl")
-LEFT_OUT = "left_out.csv"
 BOX = ["left", "top", "width", "height"]
 ESTIMATE = ["score", "age", "gender", "probability"]  # score: confidence of the detector
 INTERVAL = ["low", "high"]
-FLUSHED = 1.0  # seconds after which rows are on disk
 
 
 def refuse_existing(output, overwrite):
@@ -23,15 +21,17 @@ def refuse_existing(output, overwrite):
 
 
 @contextlib.contextmanager
-def open_tables(output, columns, as_json=False):
+def open_tables(output, columns, as_json=False, kept=()):
     """Yield a function that writes a row to both tables; they get their names when complete.
 
-    It takes a row and, if it is to be printed, its line for the terminal.
+    It takes a row and, if it is to be printed, its line for the terminal. Until the tables are
+    complete, every row that was written is in them under their names with .part behind.
 
     Args:
         output: the folder, which is made; None for no tables.
         columns: names of the columns.
         as_json: print every row as JSON instead.
+        kept: rows that the tables begin with; they are not printed.
     """
 
     def show(row, line=None):
@@ -44,74 +44,75 @@ def open_tables(output, columns, as_json=False):
         yield show
         return
     output.mkdir(parents=True, exist_ok=True)
+    header = _csv([columns])
+    texts = {
+        TABLES[1]: _json,
+        TABLES[0]: lambda row: _csv([[row.get(column) for column in columns]]),
+    }
+    empty = not kept
     with contextlib.ExitStack() as stack:
-        made = [stack.enter_context(contextlib.closing(_Table(output / name))) for name in TABLES]
-        table, lines = made
-        writer = csv.DictWriter(table, columns)
-        writer.writeheader()
-        flushed = time.monotonic()
+        made = []
+        for name, text in texts.items():
+            beginning = header if text is not _json else ""
+            beginning += "".join(map(text, kept))
+            table = Growing(output / name, output / f"{name}.part", beginning)
+            made.append(stack.enter_context(contextlib.closing(table)))
 
         def write(row, line=None):
-            nonlocal flushed
-            writer.writerow(row)
-            lines.write(json.dumps(row) + "\n")
-            if time.monotonic() - flushed >= FLUSHED:
-                table.flush()
-                lines.flush()
-                flushed = time.monotonic()
+            nonlocal empty
+            empty = False
+            for table, text in zip(made, texts.values()):
+                table.write(text(row))
             show(row, line)
 
         try:
             yield write
         except UserError:
-            for each in made:
-                each.part.unlink()
+            if empty:
+                for each in made:
+                    each.part.unlink()
             raise
     for each in made:
         with naming(each.path):
             replace(each.part, each.path)
 
 
-class _Table:
-    """A table that is being written; an `OSError` names it.
+def _json(row):
+    return json.dumps(row) + "\n"
 
-    Attributes:
-        path: where it will be.
-        part: where it is until then.
+
+def _csv(rows):
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+class Growing:
+    """A file of lines that is read while it grows; each is there when `write` returns.
+
+    An `OSError` names it.
+
+    Args:
+        path: its name in errors.
+        part: where it is written.
+        beginning: text that it begins with; until all of this is there, an earlier file is.
     """
 
-    def __init__(self, path):
-        self.path, self.part = path, path.with_name(f"{path.name}.part")
-        self._file = write_csv(self.part)
+    def __init__(self, path, part, beginning):
+        self.path, self.part = path, part
+        with atomic_write(part) as partial, naming(path), write_csv(partial) as file:
+            file.write(beginning)
+        with naming(path):
+            self._file = write_csv(part, "a")
 
     def write(self, text):
         with naming(self.path):
             self._file.write(text)
-
-    def flush(self):
-        with naming(self.path):
             self._file.flush()
 
     def close(self):
         with naming(self.path), self._file:
             sync(self._file)
-
-
-def write_left_out(output, left_out):
-    """Write the table of the files that were left out, in place of an earlier one.
-
-    Args:
-        output: the folder.
-        left_out: list of (name, reason); if it is empty there is no table.
-    """
-    path = output / LEFT_OUT
-    if not left_out:
-        path.unlink(missing_ok=True)
-        return
-    with atomic_write(path) as partial, write_csv(partial) as table:
-        writer = csv.writer(table)
-        writer.writerow(["file", "reason"])
-        writer.writerows(left_out)
 
 
 def face_columns(first, with_interval):

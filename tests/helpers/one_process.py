@@ -10,12 +10,12 @@ from age_gender.processes import attempt
 class OneProcess:
     """For `processes.pool` and what it yields."""
 
-    @staticmethod
+    @classmethod
     @contextlib.contextmanager
-    def pool(prepare, *arguments):
+    def pool(cls, prepare, *arguments, most=None, fork=False):
         threads = cv2.getNumThreads()
         prepare(*arguments)
-        yield OneProcess
+        yield cls
         cv2.setNumThreads(threads)
 
     @staticmethod

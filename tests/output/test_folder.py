@@ -6,18 +6,19 @@ import cv2
 import numpy as np
 import pytest
 
-from age_gender import estimator, face_estimator, faces, listing, pictures, system, weights
+from age_gender import faces, listing, pictures, system, weights
 from age_gender.command_line import UserError
-from age_gender.face_estimator import Recipe
+from age_gender.face_estimator import FaceEstimator, Recipe
 from age_gender.output import folder as output_folder
 from age_gender.output import tables
 from helpers.one_process import OneProcess
 from wide_resnet import WideResNet
 
 
-def estimate(folder, output, tiny_weights, **options):
+def estimate(folder, output, tiny_weights, resume=False, **options):
     found = listing.list_pictures(folder, exclude=output)
-    return output_folder.estimate_folder(found, output, Recipe.of(tiny_weights[0], **options))
+    recipe = Recipe.of(tiny_weights[0], **options)
+    return output_folder.estimate_folder(found, output, recipe, resume=resume)
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +82,7 @@ def test_folder_gives_tables_pictures_and_a_line_for_each_face(
         "none.png",
         "results.csv",
         "results.jsonl",
+        "resume.jsonl",
         "süb dir/日本.tiff.png",
     }
     drawn = pictures.read_picture(output / "a face.jpg")
@@ -102,51 +104,83 @@ def test_lines_alone_or_rows_as_json_need_no_output(folder, tmp_path, tiny_weigh
     assert json.loads(printed.splitlines()[1])["status"].startswith("unreadable: ")
 
 
-def test_many_faces_go_through_the_network_in_batches(tmp_path, tiny_weights, monkeypatch, capsys):
+def test_estimates_are_those_of_the_network(tmp_path, tiny_weights):
     folder = tmp_path / "chips"
     folder.mkdir()
     rng = np.random.default_rng(0)
-    chips = rng.integers(0, 256, (150, 40, 40, 3), dtype=np.uint8)
+    chips = rng.integers(0, 256, (20, 40, 40, 3), dtype=np.uint8)
     for number, chip in enumerate(chips):
         cv2.imwrite(str(folder / f"{number:03d}.png"), chip)
-    sizes = []
-    model = tiny_weights[1]
-
-    class Counting(estimator.Estimator):
-        def __call__(self, faces):
-            sizes.append(len(faces))
-            return super().__call__(faces)
-
-    monkeypatch.setattr(face_estimator, "Estimator", Counting)
-    counts = estimate(folder, tmp_path / "out", tiny_weights, cropped=True)
-    assert counts.faces == sum(sizes) == 150 and max(sizes) <= 64
+    assert estimate(folder, tmp_path / "out", tiny_weights, cropped=True).faces == 20
     resized = np.stack([cv2.resize(chip, (32, 32)) for chip in chips]).astype(np.float32)
-    expected = model.predict(resized, verbose=0)[1] @ np.arange(101)
-    lines = (tmp_path / "out" / "results.jsonl").read_text().splitlines()
-    records = [json.loads(line) for line in lines]
-    assert [record["file"] for record in records] == [f"{number:03d}.png" for number in range(150)]
+    expected = tiny_weights[1].predict(resized, verbose=0)[1] @ np.arange(101)
+    records = records_of(tmp_path / "out" / "results.jsonl")
+    assert [record["file"] for record in records] == [f"{number:03d}.png" for number in range(20)]
     np.testing.assert_allclose([record["age"] for record in records], expected, atol=0.051)
     assert all(record["score"] is None and record["width"] == 40 for record in records)
 
 
-def test_stopped_run_keeps_rows_under_another_name_and_says_so(
-    folder, tmp_path, tiny_weights, monkeypatch
-):
-    def interrupted(path):
-        raise KeyboardInterrupt
+def records_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
-    monkeypatch.setattr(face_estimator, "Estimator", interrupted)
-    output = tmp_path / "out"
+
+class Stopping(OneProcess):
+    """As Ctrl-C does, ends a run when so many pictures are done."""
+
+    left = 0
+
+    @staticmethod
+    def wait(task):
+        if Stopping.left == 0:
+            raise KeyboardInterrupt
+        Stopping.left -= 1
+        return task
+
+
+@pytest.fixture
+def stop_after(monkeypatch):
+    def stop(count):
+        monkeypatch.setattr(Stopping, "left", count)
+        monkeypatch.setattr(output_folder.processes, "pool", Stopping.pool)
+
+    return stop
+
+
+def test_stopped_run_keeps_its_rows_and_goes_on_with_the_others(
+    folder, tmp_path, tiny_weights, stop_after, capsys
+):
+    whole, output = tmp_path / "whole", tmp_path / "out"
+    (folder / "b.txt").write_text("no picture")
+    estimate(folder, whole, tiny_weights)
+    stop_after(2)
     with pytest.raises(KeyboardInterrupt) as stop:
         estimate(folder, output, tiny_weights)
     assert str(stop.value) == (
-        f"stopped after 0 of 4 pictures: finished pictures are in {output}, their rows in "
-        "results.csv.part; the same command starts over"
+        f"stopped after 2 of 4 pictures: their rows are in {output}/results.csv.part; the same "
+        "command with --resume goes on from there"
     )
-    assert sorted(path.name for path in output.iterdir()) == [
-        "results.csv.part",
-        "results.jsonl.part",
-    ]
+    parts = [f"{name}.part" for name in tables.TABLES]
+    assert [(output / part).read_text().count("\n") for part in parts] == [4, 3]
+    assert {"resume.jsonl", "a face.jpg", *parts} <= {path.name for path in output.iterdir()}
+    with open(output / parts[1], "a") as table:
+        table.write('{"file": "none.png", "fa')
+    before = (output / "a face.jpg").stat().st_mtime_ns
+    stop_after(99)
+    capsys.readouterr()
+    counts = estimate(folder, output, tiny_weights, resume=True)
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2 and "2 of 4 pictures are done\n" in err
+    assert (output / "a face.jpg").stat().st_mtime_ns == before
+    assert str(counts) == (
+        "5 files: 2 with 2 faces, 1 without a face, 1 unreadable, 1 left out (1 not a picture)"
+    )
+    for name in tables.TABLES:
+        lines = [sorted((each / name).read_text().splitlines()) for each in (whole, output)]
+        assert lines[0] == lines[1]
+    assert estimate(folder, output, tiny_weights, resume=True).faces == 2
+    assert capsys.readouterr().out == ""
+    with pytest.raises(UserError, match="age_offset 0.0, which is 2.0 now: give the same again"):
+        estimate(folder, output, tiny_weights, resume=True, age_offset=2.0)
 
 
 def test_pictures_never_take_each_others_names(tmp_path):
@@ -161,14 +195,12 @@ def test_pictures_never_take_each_others_names(tmp_path):
     ]
 
 
-def test_cropped_pictures_are_resized_by_the_filter_of_the_weights(tmp_path):
+def test_cropped_pictures_are_resized_by_the_filter_of_the_weights():
     chip = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
-    cv2.imwrite(str(tmp_path / "chip.png"), chip)
     for resize, flag in (("linear", cv2.INTER_LINEAR), ("area", cv2.INTER_AREA)):
         description = weights.Description(WideResNet(32), resize=resize)
         recipe = Recipe(None, description, faces.Cut.of(description), cropped=True)
-        output_folder._prepare(recipe)
-        (cut,) = output_folder._examine(tmp_path / "chip.png").cuts
+        _, (cut,) = FaceEstimator(recipe=recipe).find(chip)
         np.testing.assert_array_equal(cut, cv2.resize(chip, (32, 32), interpolation=flag))
 
 
@@ -202,8 +234,8 @@ def test_every_input_has_one_outcome_whatever_it_is(tmp_path, astronaut, tiny_we
         **dict.fromkeys(["1x1.png", "8000x1.png", "1x8000.png"], "no face"),
         **dict.fromkeys(["a.jfif", "none", "cut.jpg", "line\nend\x1b.jpg", long], "face"),
         r"caf\udce9.jpg": "face",
+        "notes.txt": "skipped: not a picture",
     }
-    assert (output / "left_out.csv").read_text() == "file,reason\nnotes.txt,not a picture\n"
     out, err = capsys.readouterr()
     assert r"line\nend\x1b.jpg  face 1" in out and r"caf\udce9.jpg  face 1" in out
     assert "cut.jpg: it is cut short or damaged: what is left of it is read" in err
@@ -221,14 +253,14 @@ def test_its_own_output_is_no_input(tmp_path, astronaut, tiny_weights):
     estimate(folder, folder / "old", tiny_weights)
     os.rename(folder / "old" / "2.png", folder / "moved.png")
     counts = estimate(folder, folder / "new", tiny_weights)
-    assert str(counts).endswith("0 unreadable, 4 left out (4 output of this program)")
+    assert str(counts).endswith("0 unreadable, 5 left out (5 output of this program)")
     assert counts.read == 2
-    left_out = (folder / "new" / "left_out.csv").read_text().splitlines()[1:]
-    assert {line.split(",")[0] for line in left_out} == {
-        *("moved.png", "old/1.jpg", "old/results.csv", "old/results.jsonl")
+    rows = rows_of(folder / "new")
+    assert {name for name, status in rows.items() if status.startswith("skipped: output")} == {
+        *("moved.png", "old/1.jpg", "old/results.csv", "old/results.jsonl", "old/resume.jsonl")
     }
     again = estimate(folder, folder / "new", tiny_weights)
-    assert again.read == 2 and len(again.left_out) == 4 + 5
+    assert again.read == 2 and len(again.left_out) == 5 + 5
 
 
 def test_picture_that_cannot_be_written_is_named_and_the_others_are(
@@ -249,15 +281,13 @@ def test_full_disk_ends_the_run(folder, tiny_weights, small_disk):
     with pytest.raises(UserError) as error:
         estimate(folder, disk / "out", tiny_weights)
     assert str(error.value) == (
-        f"{disk}/out/a face.jpg: No space left on device: make room, and run the same command again"
+        f"{disk}/out/a face.jpg: No space left on device: make room, and run the same command with "
+        "--resume"
     )
 
 
 def test_rows_are_written_as_pictures_are_done(folder, tmp_path, tiny_weights, monkeypatch):
-    """Not only when there is a full batch."""
     seen = []
-    monkeypatch.setattr(output_folder, "PAUSE", 0.0)
-    monkeypatch.setattr(tables, "FLUSHED", 0.0)
     monkeypatch.setattr(
         tables,
         "result",
@@ -265,6 +295,7 @@ def test_rows_are_written_as_pictures_are_done(folder, tmp_path, tiny_weights, m
     )
     estimate(folder, tmp_path / "out", tiny_weights)
     assert [text.count("\n") for text in seen] == [2, 4, 5]
+    assert [text.count("a face.jpg") for text in seen] == [1, 1, 1]
 
 
 def test_name_that_is_too_long_keeps_its_beginning_and_its_suffix():

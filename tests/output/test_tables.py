@@ -32,9 +32,29 @@ def test_tables_appear_when_they_are_complete(tmp_path):
         (read,) = csv.DictReader(table)
     assert read == {key: str(value) for key, value in row.items()}
     assert json.loads((tmp_path / "out" / "results.jsonl").read_text()) == row
-    with pytest.raises(UserError), tables.open_tables(tmp_path / "none", columns):
-        raise UserError("nothing came")
-    assert list((tmp_path / "none").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "rows, names", [(0, set()), (1, {"results.csv.part", "results.jsonl.part"})]
+)
+def test_rows_are_kept_where_an_error_ends_their_tables(tmp_path, rows, names):
+    with pytest.raises(UserError), tables.open_tables(tmp_path, ["file"]) as write:
+        for _ in range(rows):
+            write({"file": "a"})
+        raise UserError("the disk is full")
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_tables_begin_with_rows_that_are_kept(tmp_path, capsys):
+    kept = [{"file": 'a "b", \n.jpg', "age": 33.3}, {"file": "c", "age": None}]
+    with tables.open_tables(tmp_path, ["file", "age"], as_json=True, kept=kept) as write:
+        begun = (tmp_path / "results.csv.part").read_text()
+        write({"file": "d", "age": 1.0})
+        assert (tmp_path / "results.csv.part").read_text() == f"{begun}d,1.0\n"
+    assert [json.loads(line)["file"] for line in capsys.readouterr().out.splitlines()] == ["d"]
+    with open(tmp_path / "results.csv", newline="", encoding="utf-8") as table:
+        rows = [(row["file"], row["age"]) for row in csv.DictReader(table)]
+    assert rows == [('a "b", \n.jpg', "33.3"), ("c", ""), ("d", "1.0")]
 
 
 def test_line_and_row_tell_the_interval_where_there_is_one():
