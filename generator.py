@@ -64,6 +64,7 @@ class Batches(keras.utils.PyDataset):
         self.share = share
         self.epoch = 0
         self._orders = {}
+        self._chances = None  # of each row, where they are not drawn alike
 
     def read(self, rows):
         """(pictures (B, S, S, 3), tuple of targets (B, classes)) of some rows."""
@@ -103,7 +104,10 @@ class Batches(keras.utils.PyDataset):
         order = self._orders.get(key)
         if order is None:  # drawn once an epoch; all threads that draw it draw the same
             rng = np.random.default_rng((self.seed, self.epoch, 2**31 + stream))
-            order = rng.permutation(self.rows)
+            if self._chances is None:
+                order = rng.permutation(self.rows)
+            else:
+                order = rng.choice(self.rows, len(self.rows), p=self._chances)
             of_epoch = {k: v for k, v in self._orders.items() if k[0] == key[0]}
             self._orders = of_epoch | {key: order}
         return order
@@ -119,14 +123,22 @@ class FaceBatches(Batches):
         database: a `FaceDatabase`, or anything with images, genders and ages.
         rows, batch_size, kwargs: as in `Batches`.
         smoothing: standard deviation of the Gaussian age targets, years.
+        balance: faces are drawn by the inverse number of those of their decade to this power, 0
+            to 1; with 0 each is drawn once in an epoch.
         embeddings: (N, 128) of all rows of the database, or None.
 
     Attributes:
         answers: `training.teacher.Answers` that are mixed into the targets, or None.
     """
 
-    def __init__(self, database, rows, batch_size, smoothing=0.0, embeddings=None, **kwargs):
+    def __init__(
+        self, database, rows, batch_size, smoothing=0.0, balance=0.0, embeddings=None, **kwargs
+    ):
         super().__init__(rows, batch_size, **kwargs)
+        if balance:
+            decades = np.asarray(database.ages)[self.rows] // 10
+            chances = np.bincount(decades)[decades] ** -float(balance)
+            self._chances = chances / chances.sum()
         self.answers = None
         self.database = database
         self.smoothing = smoothing

@@ -95,6 +95,7 @@ def batches_of(args, faces, training, validation, group, on_device):
         training=True,
         augmentation=Augmentation(**changes),
         smoothing=args.label_smoothing_years,
+        balance=args.balance_ages,
         embeddings=embeddings,
         seed=args.seed,
         on_device=on_device,

@@ -31,6 +31,8 @@ class Description:
     margin: float | None = _limited(MARGIN, (0, 10))  # of the face box's sides, if crop is "margin"
     resize: str = _limited("linear", ("linear", "area"))  # OpenCV's filter
     gender_order: str = _limited(ORDER, (ORDER, SWAPPED_ORDER))  # of the output, index 0 first
+    # 1: estimates are the means over a face and its mirror image
+    mirrored: int | None = _limited(None, (0, 1))
     data: str = "unknown"
     terms: str = "unknown"
     split_seed: int | None = _limited(None, (0, 2**31))

@@ -65,6 +65,9 @@ class Estimator:
         """
         faces = np.asarray(faces, np.uint8).reshape(-1, self.image_size, self.image_size, 3)
         gender, age = self.predict(faces)
+        if self.description.mirrored:
+            other_gender, other_age = self.predict(faces[:, :, ::-1])
+            gender, age = (gender + other_gender) / 2, (age + other_age) / 2
         male = gender[:, self.description.gender_order.split(",").index(NAMES[MALE])]
         return Estimates.from_probabilities(male, age)
 

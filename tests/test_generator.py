@@ -44,6 +44,16 @@ def test_training_epoch_draws_each_row_once_in_an_order_of_its_own(database):
     assert drawn() == first
 
 
+@pytest.mark.parametrize("balance, share", [(0.5, 1 / 4), (1, 1 / 2)])
+def test_rare_ages_are_drawn_more_often(database, balance, share):
+    database.ages = np.where(np.arange(50) < 5, 70, 25)  # a tenth is old
+    batches = FaceBatches(database, np.arange(50), 50, training=True, balance=balance)
+    old = []
+    for batches.epoch in range(40):
+        old.append((batches[0][1][1].argmax(1) == 70).mean())
+    assert np.mean(old) == pytest.approx(share, abs=0.04)
+
+
 def test_batch_depends_on_seed_epoch_and_number_alone(database):
     def batch(index, epoch=0, seed=0):
         batches = FaceBatches(

@@ -98,6 +98,22 @@ def test_halved_copy_keeps_description_and_numbers(tmp_path, tiny_weights, capsy
         weights.main([str(path), "--half", str(tmp_path / "half.hdf5")])
 
 
+def test_copy_whose_estimates_are_means_over_the_mirrored_face(tmp_path, tiny_weights):
+    from age_gender.estimator import Estimator
+
+    copy = tmp_path / "mirrored.hdf5"
+    weights.main([str(tiny_weights[0]), "--half", str(copy), "--mirrored"])
+    assert weights.read(copy)[0].mirrored == 1
+    faces = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    means = Estimator(copy)(faces)
+    single = Estimator(tiny_weights[0])(np.concatenate([faces, faces[:, :, ::-1]]))
+    expected = single.age_probabilities.reshape(2, 2, 101).mean(0)
+    np.testing.assert_allclose(means.age_probabilities, expected, atol=2e-3)
+    np.testing.assert_allclose(means.males, single.males.reshape(2, 2).mean(0), atol=2e-3)
+    with pytest.raises(SystemExit, match="2"):
+        weights.main([str(copy), "--mirrored"])
+
+
 def test_model_starts_from_what_fits(tiny_weights):
     path, model = tiny_weights
     description, arrays = weights.read(path)

@@ -50,6 +50,7 @@ def describe(path, description, colour, half):
         **crop,
         "resize": description.resize,
         "gender_order": ORDER,
+        **({"mirrored": True} if description.mirrored else {}),
         **intervals,
         "precision": "float16" if half else "float32",
         "data": _text(description.data),

@@ -36,6 +36,9 @@ def compiled(args, network, epoch_steps, way, size=None, teachers=()):
     else:
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **average)
     model = network.in_precision(way.precision, synchronized=devices.mirrored())
+    if args.heads_only:
+        for layer in model.layers:  # those of normalisation use their averages then
+            layer.trainable = isinstance(layer, keras.layers.Dense)
     losses = ["categorical_crossentropy", AgeLoss(args.age_error)]
     metrics = [[GenderAccuracy()], ["accuracy", AgeError()]]
     if args.embeddings:

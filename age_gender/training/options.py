@@ -143,6 +143,19 @@ def get_args(argv=None):
         "batch, and keep their answers in this file (.npz): for processors",
     )
     training.add_argument(
+        "--heads_only",
+        action="store_true",
+        help="train the two last layers alone, on the features of --weight_file",
+    )
+    training.add_argument(
+        "--balance_ages",
+        type=number_between(0, 1),
+        default=0.0,
+        metavar="POWER",
+        help="draw faces of rare ages more often: by the inverse number of those of their decade "
+        "to this power; 0 for all alike",
+    )
+    training.add_argument(
         "--ema",
         type=number_between(0, 0.99999),
         default=0.0,
@@ -251,6 +264,8 @@ def get_args(argv=None):
         parser.error("--validation_split and --test_split leave no picture for training")
     if args.validation_split == 0:
         parser.error("argument --validation_split: must be above 0")
+    if args.heads_only and (not args.weight_file or args.embeddings):
+        parser.error("argument --heads_only: needs --weight_file, and no --embeddings")
     if args.teacher_cache and not args.teacher:
         parser.error("argument --teacher_cache: needs --teacher, whose answers it keeps")
     if args.hosts and not all(re.fullmatch(r".+:\d+", host) for host in args.hosts):

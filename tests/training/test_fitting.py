@@ -65,6 +65,11 @@ def test_model_has_the_optimizer_and_the_losses_of_the_options():
         and not sgd.optimizer.use_ema
     )
     assert sgd.steps_per_execution == 5 and not sgd.jit_compile and len(sgd.outputs) == 2
+    heads = fitting.compiled(options("--weight_file", "w", "--heads_only"), network, 10, way)
+    assert [weight.path for weight in heads.trainable_weights] == [
+        "pred_gender/kernel",
+        "pred_age/kernel",
+    ]
     args = options("--opt", "adam", "--ema", "0.9", "--embeddings", "file")
     adam = fitting.compiled(args, network, 10, way)
     assert isinstance(adam.optimizer, keras.optimizers.Adam) and adam.optimizer.ema_momentum == 0.9

@@ -32,6 +32,7 @@ def test_defaults_are_the_originals():
         (["--lr", "-1"], "argument --lr: must be a number from 1e-09 up, received '-1'"),
         (["--nb_epochs", "x"], "must be a whole number from 1 to 9999, received 'x'"),
         (["--validation_split", "0"], "argument --validation_split: must be above 0"),
+        (["--heads_only"], "argument --heads_only: needs --weight_file, and no --embeddings"),
         (["--teacher_cache", "a.npz"], "--teacher_cache: needs --teacher, whose answers it keeps"),
         (
             ["--teacher", "a.hdf5", "--teacher_weight", "1.5"],
