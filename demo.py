@@ -27,9 +27,9 @@ def get_args(argv=None):
         "--output_dir as annotated pictures or video and tables.",
         epilog="Tables and printed lines: face counts the faces of a picture from left to right; "
         "identity is the number of a face that is tracked through a video; score is the "
-        "confidence of the face detector, above 0 without an upper limit; probability is that of "
-        "the gender, 0.5 to 1. Exit codes with --image_dir: 0 if every picture was done, 3 if some "
-        "were not, 4 if none was; 2 for a mistake in the command.",
+        "confidence of the face detector, -0.2 or more, above 1 for a clear face; probability is "
+        "that of the gender, 0.5 to 1. Exit codes with --image_dir: 0 if every picture was done, 3 "
+        "if some were not, 4 if none was; 2 for a mistake in the command.",
     )
     options.add(parser)
     output = parser.add_argument_group("output")

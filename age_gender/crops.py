@@ -42,7 +42,7 @@ def whole_photographs(folder, names):
             continue
         if max(image.shape[:2]) < SMALLEST:
             continue
-        finder = finder or FaceFinder()
+        finder = finder or FaceFinder("high")  # whose views do not depend on what is found
         searched += 1
         share = _share(image, finder)
         if share is None:

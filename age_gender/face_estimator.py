@@ -30,6 +30,7 @@ class Recipe:
         cropped: every picture is a face already, so that none is searched for.
         interval_factor: of the age intervals; None for no intervals.
         age_offset: years added to every age.
+        detail: how small faces are searched for, one of `views.DETAILS`.
     """
 
     weight_file: Path
@@ -38,6 +39,7 @@ class Recipe:
     cropped: bool = False
     interval_factor: float | None = None
     age_offset: float = 0.0
+    detail: str = "normal"
 
     @classmethod
     def of(
@@ -48,6 +50,7 @@ class Recipe:
         cropped=False,
         interval=None,
         age_offset=0.0,
+        detail="normal",
         depth=None,
         width=None,
     ):
@@ -57,7 +60,7 @@ class Recipe:
             weight_file: a path or a published name; None for the weights that ship.
             margin: cut the detector's box with so much of its sides around it; None to cut faces
                 as the weights were trained on them.
-            cropped, age_offset: as the attributes.
+            cropped, age_offset, detail: as the attributes.
             interval: whether estimates get age intervals; None for intervals if the weights
                 support them.
             depth, width: the network that the file must hold; None for any.
@@ -79,6 +82,7 @@ class Recipe:
             cropped,
             None if interval is False else factor,
             age_offset,
+            detail,
         )
 
 
@@ -92,7 +96,7 @@ class EstimatedFace:
         interval: (low, high), the age interval in years; None if the weights support none.
         gender: "F" or "M".
         probability: of that gender, 0.5 to 1.
-        score: confidence of the detector, above 0, without an upper limit; None if none was run.
+        score: confidence of the detector, from -0.2, above 1 for a clear face; None if none ran.
     """
 
     box: tuple
@@ -117,7 +121,7 @@ class FaceEstimator:
     needs them, and then kept.
 
     Args:
-        weight_file, margin, cropped, interval, age_offset: as in `Recipe.of`.
+        weight_file, margin, cropped, interval, age_offset, detail: as in `Recipe.of`.
         recipe: a `Recipe` instead of all these.
 
     Attributes:
@@ -132,10 +136,16 @@ class FaceEstimator:
         cropped=False,
         interval=None,
         age_offset=0.0,
+        detail="normal",
         recipe=None,
     ):
         self.recipe = recipe or Recipe.of(
-            weight_file, margin, cropped=cropped, interval=interval, age_offset=age_offset
+            weight_file,
+            margin,
+            cropped=cropped,
+            interval=interval,
+            age_offset=age_offset,
+            detail=detail,
         )
 
     @functools.cached_property
@@ -146,7 +156,7 @@ class FaceEstimator:
     @functools.cached_property
     def finder(self):
         """The `FaceFinder`; None for pictures that are faces already."""
-        return None if self.recipe.cropped else FaceFinder()
+        return None if self.recipe.cropped else FaceFinder(self.recipe.detail)
 
     @functools.cached_property
     def embedder(self):
@@ -190,17 +200,17 @@ class FaceEstimator:
             for faces in found
         ]
 
-    def find(self, image, near=None):
+    def find(self, image, near=None, everywhere=False):
         """Find the faces of a picture and cut them for the network.
 
         Args:
             image: (H, W, 3) uint8 BGR.
-            near: list of `Face` to search around, instead of the whole picture.
+            near, everywhere: as in `Cut.examine`.
 
         Returns:
             (list of N `Face`, (N, S, S, 3) uint8 BGR).
         """
-        return self.recipe.cut.examine(image, self.finder, near)
+        return self.recipe.cut.examine(image, self.finder, near, everywhere)
 
     def each(self, estimates):
         """List of N `Estimate` of N `Estimates`, with the recipe's intervals and age offset."""

@@ -102,12 +102,12 @@ def test_raw_pictures_are_aligned_or_cut_with_a_margin(raw, tmp_path, capsys):
 def test_margin_beyond_the_picture_repeats_its_border(raw, tmp_path):
     picture = cv2.imread(str(raw / "part1/48_1_0_2.jpg"))
     (face,) = faces.FaceFinder().find(picture)
-    create_db_utkface.main(["-i", str(raw), "-o", str(tmp_path / "a.mat"), "--margin", "0.8"])
+    create_db_utkface.main(["-i", str(raw), "-o", str(tmp_path / "a.mat"), "--margin", "1"])
     wide = cv2.copyMakeBorder(picture, *[400] * 4, cv2.BORDER_REPLICATE)
     moved = faces.Face(face.left + 400, face.top + 400, face.width, face.height)
-    expected = faces.with_margin(wide, moved, 0.8, 64)
+    expected = faces.with_margin(wide, moved, 1, 64)
     np.testing.assert_array_equal(FaceDatabase(tmp_path / "a.mat").images[1], expected)
-    assert face.left - 0.8 * face.width < 0
+    assert face.left - face.width < 0
 
 
 def test_raw_pictures_taken_for_chips_are_warned_of(raw, tmp_path, capsys):

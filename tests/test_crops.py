@@ -10,7 +10,7 @@ PORTRAITS = ("biden.jpg", "obama.jpg", "obama2.jpg")
 
 @pytest.fixture(scope="module")
 def finder():
-    return FaceFinder()
+    return FaceFinder("high")
 
 
 def write(folder, images):

@@ -117,10 +117,3 @@ def test_overlap_of_boxes():
     assert box.overlap(box) == 1
     assert box.overlap(box.moved(5, 0)) == pytest.approx(1 / 3)
     assert box.overlap(box.moved(10, 0)) == box.overlap(box.moved(20, 20)) == 0
-
-
-def test_saved_detector_is_dlibs(tmp_path):
-    import dlib
-
-    dlib.get_frontal_face_detector().save(str(tmp_path / "saved.svm"))
-    assert (tmp_path / "saved.svm").read_bytes() == faces.DETECTOR.read_bytes()

@@ -154,7 +154,7 @@ def test_python_of_the_readme_runs(tmp_path, monkeypatch, astronaut, tiny_weight
     (block,) = blocks(README, "python")
     variables = {}
     exec(block, variables)
-    assert re.fullmatch(r"\(176, 77, 90, 90\) 3\d\.\d+ \(.*\) F 0\.\d+\n", capsys.readouterr().out)
+    assert re.fullmatch(r"\(176, 76, 91, 91\) 3\d\.\d+ \(.*\) F 0\.\d+\n", capsys.readouterr().out)
     assert variables["first"] == variables["second"] and len(variables["first"]) == 1
 
 

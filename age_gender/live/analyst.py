@@ -280,10 +280,11 @@ class Worker:
         """The faces of a frame and their cuts, searched for where it is time to."""
         known = [] if new_shot else self._tracker.away(time)  # all of them, before this frame
         due = new_shot or not 0 <= time - self._searched < self._pause
-        near = None if due or not known else [each.expected(time) for each in known]
+        everywhere = due or not known
+        near = [each.expected(time) for each in known]
         start = clock.perf_counter()
-        faces, cuts = self._estimator.find(image, near)
-        if near is None:
+        faces, cuts = self._estimator.find(image, near, everywhere)
+        if everywhere:
             self._searched = time
             self._pause = max(SEARCH_PAUSE, (clock.perf_counter() - start) / SEARCH_SHARE)
         elif len(faces) < sum(each.time == each.seen for each in known):

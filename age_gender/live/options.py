@@ -5,6 +5,7 @@ from pathlib import Path
 
 from age_gender import memory
 from age_gender.command_line import number_between
+from age_gender.detection.views import DETAILS
 from age_gender.output.labels import PARTS
 from wide_resnet import DEPTH, WIDTH
 
@@ -34,6 +35,13 @@ def add(parser):
         type=number_between(0, 10),
         help="cut faces with this margin around the detector's box, as a fraction of its size; 0.4 "
         "in the original's weights",
+    )
+    parser.add_argument(
+        "--detail",
+        choices=DETAILS,
+        default="normal",
+        help="how small and how much turned faces are searched for; more takes more time (default: "
+        "normal)",
     )
     reported = parser.add_argument_group("estimates")
     reported.add_argument(

@@ -69,6 +69,7 @@ def open_session(args, output_dir=None):
             cropped=args.cropped,
             interval=args.interval,
             age_offset=args.age_offset,
+            detail=args.detail,
             depth=args.depth,
             width=args.width,
         )
