@@ -39,6 +39,8 @@ def keep():
         folder.mkdir(mode=0o700, exist_ok=True)
         _tidy(folder.parent)
     except (OSError, UserError) as error:
+        if isinstance(error, OSError):
+            error = f"{error.filename}: {error.strerror}"
         log(f"what is compiled is not kept for later runs: {error}")
         return
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")

@@ -125,10 +125,9 @@ def test_steps_on_the_device_learn_what_those_on_the_processor_do(monkeypatch):
         batches = MixupGenerator(pictures, targets, 8, 0.2, datagen=changes, on_device=on)
         if on:
             student.build_losses()
-        validation = pictures, targets
-        found = student.fit(batches, validation_data=validation, epochs=2, verbose=0, shuffle=False)
+        found = student.fit(batches, epochs=2, verbose=0, shuffle=False)
         learnt.append(student.get_weights())
-        histories.append([*map(found.history.get, ("loss", "val_loss"))])
+        histories.append(found.history["loss"])
     for start, one, other in zip(before, *learnt):
         assert abs(one - start).max() > 0 and np.allclose(one, other, rtol=0, atol=1e-5)
     np.testing.assert_allclose(*histories, rtol=1e-4)
