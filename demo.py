@@ -84,6 +84,7 @@ def pictures_to_window(args, session):
 def video(args, session, windowed):
     """Show a camera or a video in a window, write it, or both, until it ends or the user quits."""
     from age_gender.live.analyst import Analyst
+    from age_gender.live.player import mirrored
     from age_gender.live.window import Window
     from age_gender.output.drawing import annotated
     from age_gender.output.placing import Memory
@@ -98,13 +99,17 @@ def video(args, session, windowed):
             session.source.rate,
             with_interval=session.recipe.interval_factor is not None,
         )
-    labels = Memory()
+    mirror = session.mirror(args.mirror)
+    labels, mirrored_labels = Memory(), Memory()
     with Analyst(session.recipe) as analyst, recording as recording, window as window:
         try:
             for shown in session.frames(analyst, every_frame=not real_time):
-                picture = annotated(shown, parts=args.label, memory=labels)
+                if recording or not mirror:
+                    picture = annotated(shown, parts=args.label, memory=labels)
                 if recording and analyst.ready and shown.frame.number:
                     recording.add(shown, picture)
+                if window and mirror:
+                    picture = annotated(mirrored(shown), parts=args.label, memory=mirrored_labels)
                 if window and window.show(picture) is None:
                     break
         except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """Captures the estimated age and gender of faces at a camera, and sends them to S3.
 
     python3 run.py                            a window on the camera
+    python3 run.py --full_screen --consent    a stand for visitors, who are asked first
     python3 run.py --headless --every 60      no window: a capture each minute
     python3 run.py --flush                    send the queued captures
 
@@ -18,7 +19,11 @@ import settings
 from age_gender import memory
 from age_gender.command_line import Parser, log, number_between, plural, progress
 from age_gender.live import options
+from age_gender.live.texts import languages
 from age_gender.system import READER_HAS_LEFT
+
+COUNTDOWN = 3.0  # seconds that a visitor at a camera has after Space
+FOR_VISITORS = ("age", "interval", "gender")  # parts of labels in full screen
 
 # Imports that are slow are in the functions, so that --help and a mistyped option answer at once.
 
@@ -50,9 +55,22 @@ def get_args(argv=None):
         type=Path,
         help="folder for the pictures and tables that s saves (default: saved)",
     )
+    captures.add_argument(
+        "--countdown",
+        type=number_between(0, 60),
+        metavar="SECONDS",
+        help="seconds between Space and the capture (default: 3 with a camera, else 0)",
+    )
     captures.add_argument("--flush", action="store_true", help="send the queued captures and end")
     captures.add_argument(
         "--dry_run", action="store_true", help="print what would be sent, and send nothing"
+    )
+    window = parser.add_argument_group("window")
+    window.add_argument("--full_screen", action="store_true", help="fill the whole screen")
+    window.add_argument(
+        "--language",
+        choices=languages(),
+        help="of what visitors read (default: that of the locale, else en)",
     )
     headless = parser.add_argument_group("without a window")
     headless.add_argument("--headless", action="store_true", help="capture without a window")
@@ -67,27 +85,27 @@ def get_args(argv=None):
         parser.error("--every needs --headless: in the window Space captures")
     if args.consent and args.headless:
         parser.error("--consent needs the window: it cannot be used with --headless")
+    for name in ("full_screen", "language", "countdown", "mirror"):
+        if args.headless and getattr(args, name):
+            parser.error(f"--{name} needs the window: it cannot be used with --headless")
     return args
 
 
-def at_window(args, frames, kiosk, retention, notices):
+def at_window(args, session, frames, kiosk, retention, notices):
     """Show frames and act on keys until the user quits."""
-    from age_gender.live.window import NO_KEY, PICTURE_SIZE, Window
-    from age_gender.output.drawing import annotated
+    from age_gender.live.window import NO_KEY, Window
     from age_gender.output.placing import Memory
 
-    pictures = args.image_dir is not None
+    pictures = session.source is None
     labels = None if pictures else Memory()
-    with Window("result") as window:
+    with Window("result", args.full_screen) as window:
         for shown in frames:
             while True:
                 kiosk.see(shown)
                 for notice in notices():
                     kiosk.show(notice)
                 message = kiosk.message()
-                picture = annotated(
-                    shown, PICTURE_SIZE if pictures else None, message, args.label, labels
-                )
+                picture = drawn(args, session, shown, kiosk, window, labels)
                 key = window.show(picture, wait_for_key=pictures and message is None)
                 if key is None:
                     return
@@ -97,7 +115,31 @@ def at_window(args, frames, kiosk, retention, notices):
             retention.apply()
 
 
-def headless(args, frames, kiosk, retention, notices):
+def drawn(args, session, shown, kiosk, window, labels):
+    """What the window shows now: the frame, mirrored or not, with the kiosk's caption."""
+    from age_gender.live.player import mirrored
+    from age_gender.live.window import PICTURE_SIZE, screen_size
+    from age_gender.output.caption import captioned
+    from age_gender.output.drawing import annotated
+
+    if session.source is None and not args.full_screen:
+        return annotated(shown, PICTURE_SIZE, kiosk.message(), args.label)
+    caption = kiosk.caption(shown.message)
+    parts = args.label or (FOR_VISITORS if args.full_screen else None)
+    if session.mirror(args.mirror):
+        shown = mirrored(shown)
+    return captioned(
+        shown,
+        caption,
+        screen_size() if args.full_screen else None,
+        parts,
+        labels,
+        kiosk.counting(),
+        kiosk.flashing(),
+    )
+
+
+def headless(args, session, frames, kiosk, retention, notices):
     """Capture every picture, or each ``--every`` seconds a frame with a face."""
     from age_gender.captures.kiosk import SAVE
 
@@ -153,6 +195,7 @@ def watch(args, s3, outbox, retention, notices):
     from age_gender.captures.sender import Sender
     from age_gender.live.analyst import Analyst
     from age_gender.live.session import open_session
+    from age_gender.live.texts import Texts
     from age_gender.live.window import require_display
 
     session = open_session(args, args.output_dir)
@@ -173,6 +216,9 @@ def watch(args, s3, outbox, retention, notices):
             args.embeddings,
             args.consent,
             immediate=args.headless or pictures,
+            texts=Texts(args.language),
+            countdown=countdown(args, session),
+            sends=s3.bucket is not None and not args.dry_run,
         )
         try:
             with Analyst(session.recipe, track=not pictures) as analyst:
@@ -181,7 +227,7 @@ def watch(args, s3, outbox, retention, notices):
                 frames = session.frames(analyst, args.headless, kiosk.needs_embeddings)
                 with contextlib.closing(iter(frames)) as frames:
                     act = headless if args.headless else at_window
-                    act(args, frames, kiosk, retention, notices)
+                    act(args, session, frames, kiosk, retention, notices)
             if args.headless:
                 sender.drain()
         finally:
@@ -191,6 +237,14 @@ def watch(args, s3, outbox, retention, notices):
                 log(f"{plural(unsaved, 'capture')} not saved, or not yet when the program ended")
             log(outbox.status())
     return unsaved, session.pictures.exit_code if pictures else 0
+
+
+def countdown(args, session):
+    """Seconds between Space and the capture."""
+    if args.countdown is not None:
+        return args.countdown
+    camera = session.source is not None and session.source.live
+    return COUNTDOWN if camera and not args.headless else 0
 
 
 def exit_code(unsaved, stdout, otherwise=0):

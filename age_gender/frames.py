@@ -19,6 +19,7 @@ from age_gender.processes import attempt
 from age_gender.video_reader import CAPTURE_OPTIONS, ONLY, Clock, images, open_capture, open_file
 
 NOMINAL_RATE = 30.0  # frames per second of a camera, and of a video that does not state its own
+CAMERA_SIZE = 640, 480  # as the original asks for
 SLOWEST, FASTEST = 0.001, 1000.0  # frames per second; what is stated beyond is a mistake
 STREAMS = "http https rtmp rtmps rtp rtsp rtsps srt tcp udp".split()  # noqa: SIM905
 STREAM_PROTOCOLS = [*STREAMS, "crypto", "httpproxy", "srtp", "tls"]  # no files of this machine
@@ -115,21 +116,22 @@ class PictureFolder:
         return system.ALL_FAILED if all(problems) else system.SOME_FAILED
 
 
-def open_source(text):
+def open_source(text, size=None):
     """The `Camera` or `VideoFile` that an index, a path or an address names.
 
     A file is taken for a file whatever its name looks like. Raises `UserError` if it is a video
-    that cannot be read; a camera is opened only when it is iterated over.
+    that cannot be read; a camera is opened only when it is iterated over, with ``size`` as in
+    `Camera`.
     """
     text = str(text)
     if text.isascii() and text.isdigit():
-        return Camera(int(text))
+        return Camera(int(text), size)
     scheme = re.match(r"(?i)([a-z][a-z0-9+.-]*)://", text)
     device = re.match(r"/dev/(video|v4l/)", text) or Path(text).is_char_device()
     if Path(text).is_file() or not (scheme or device):
         return VideoFile(text)
     if device or scheme[1].lower() in STREAMS:
-        return Camera(text)
+        return Camera(text, size)
     if scheme[1].lower() == "file":
         return VideoFile(urllib.request.url2pathname(urllib.parse.urlsplit(text).path))
     raise UserError(
@@ -142,8 +144,11 @@ class Camera:
 
     Args:
         source: index of a camera, path of its device, or address of a stream.
+        size: width and height in pixels that a camera is asked for; None for `CAMERA_SIZE`.
 
     Attributes:
+        size: as the argument.
+        is_stream: it is of the network, whose pictures have the size that they have.
         live: frames come at their own speed and cannot wait.
         rate: nominal frames per second.
         name: what it is called; an address is without user and password.
@@ -152,25 +157,30 @@ class Camera:
     live = True
     rate = NOMINAL_RATE
 
-    def __init__(self, source):
+    def __init__(self, source, size=None):
         self.source = source
-        self._is_stream = "://" in str(source)
-        self.name = f"stream {without_password(source)}" if self._is_stream else f"camera {source}"
+        self.is_stream = "://" in str(source)
+        self.size = size
+        self.name = f"stream {without_password(source)}" if self.is_stream else f"camera {source}"
 
     def __iter__(self):
         with open_capture(*self._target()) as capture:
             if not capture.isOpened():
                 raise UserError(f"no {self.name}: {self._remedy()}")
-            if not self._is_stream:
-                capture.set(cv2.CAP_PROP_FRAME_WIDTH, 640)
-                capture.set(cv2.CAP_PROP_FRAME_HEIGHT, 480)
+            if not self.is_stream:
+                width, height = self.size or CAMERA_SIZE
+                capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+                capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
             for number, image in images(capture, self.name):
+                if number == 1 and self.size not in (None, image.shape[1::-1]):
+                    given = "x".join(map(str, image.shape[1::-1]))
+                    log(f"{self.name} has no {width}x{height}: its pictures are {given}")
                 yield Frame.now(self.name, image, number)
         raise UserError(f"{self.name} delivers no more pictures: connect it again")
 
     def _target(self):
         """The arguments of cv2.VideoCapture, and FFmpeg's options."""
-        if self._is_stream:
+        if self.is_stream:
             timeouts = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
             limits = [number for each in timeouts for number in (each, STREAM_TIMEOUT)]
             options = os.environ.get(CAPTURE_OPTIONS, TRANSPORT)
@@ -183,7 +193,7 @@ class Camera:
         return ((int(index[1]),) if index else (device, cv2.CAP_V4L2)), None
 
     def _remedy(self):
-        if self._is_stream:
+        if self.is_stream:
             return "check its address, user and password, and the network"
         return "connect one, or give the index of another, a video file or a folder of pictures"
 

@@ -86,7 +86,7 @@ def test_space_captures_s_saves_and_q_ends_though_the_server_does_not_answer(
     for name, value in with_bucket(environment, slow_server.address).items():
         monkeypatch.setenv(name, value)
     options = ["--output_dir", "saved", "--consent", "--save_faces", "--embeddings"]
-    options += ["--weight_file", tiny_weights[0]]
+    options += ["--weight_file", tiny_weights[0], "--countdown", "0"]
     program = on_screen(ROOT / "run.py", *options, clip=clip)
     for key in ("space", "n", "s"):
         program.press(key)
@@ -156,6 +156,10 @@ def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
             "--headless",
             "--consent",
         ): "--consent needs the window: it cannot be used with",
+        (
+            "--headless",
+            "--full_screen",
+        ): "--full_screen needs the window: it cannot be used with --headless",
         ("--cropped",): "--cropped needs --image_dir",
         (): "no display to open a window on: --headless captures without one",
         (

@@ -38,8 +38,8 @@ class SavedFrames:
             records: see `records.make_records`.
 
         Returns:
-            What the screen says. Raises `OSError` if it cannot be saved; nothing of it is left
-            then.
+            The path of the picture, as text. Raises `OSError` if it cannot be saved; nothing of it
+            is left then.
         """
         make_private(self.folder)
         path = self.folder / f"{records[0]['frame_id']}.jpg"
@@ -58,7 +58,7 @@ class SavedFrames:
             _append(lines, json_lines(records).encode(), undo)
             sync_folder(self.folder)
             undo.pop_all()
-        return f"saved: {path}"
+        return str(path)
 
     def _new_tables(self):
         """Make the tables of this run: results.csv, or results-2.csv and so on."""

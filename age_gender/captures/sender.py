@@ -9,12 +9,12 @@ from age_gender.captures.answers import SendError, one_line
 from age_gender.captures.bucket import Bucket
 from age_gender.captures.delivery import deliver
 from age_gender.captures.records import json_lines, without_biometrics
-from age_gender.command_line import log, plural
+from age_gender.command_line import log
 
 FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0  # seconds before a failed capture is sent again
 
 Outcome = collections.namedtuple("Outcome", "saved text")
-Outcome.__doc__ = "Whether something is on disk, and what the screen says about it."
+Outcome.__doc__ = "Whether something is on disk; where it is, if that is to be said, or why not."
 
 _heard_or_not = contextlib.suppress(OSError, ValueError)  # what is stored is stored
 
@@ -56,7 +56,7 @@ class Sender:
 
         Args:
             folder: where, for the message if that fails.
-            work: function that stores it and returns what the screen says.
+            work: function that stores it and returns the text of the outcome.
         """
         self._submitted.put((folder, work))
 
@@ -88,7 +88,7 @@ class Sender:
             print(json_lines(without_biometrics(records)), end="", flush=True)
             if self._dry_run and self._s3.bucket is not None:
                 log(f"would be sent to {self._s3.address(path.name)}")
-        return f"saved: {plural(len(records), 'face')}"
+        return ""
 
     def _send(self):
         bucket, pause = None, FIRST_PAUSE
@@ -126,4 +126,4 @@ def not_saved(folder, error):
     reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {one_line(error)}"
     with _heard_or_not:
         log(f"not saved: {folder}: {reason}")
-    return Outcome(False, f"NOT SAVED: {reason}")
+    return Outcome(False, reason)

@@ -1,6 +1,7 @@
 """The options that demo.py and run.py share: the input, the network, and what is reported."""
 
 import argparse
+import re
 from pathlib import Path
 
 from age_gender import memory
@@ -18,6 +19,18 @@ def add(parser):
         "--source",
         help="index or device of a camera, a video file, or the address of a stream, such as "
         "rtsp://HOST/PATH (default: camera 0)",
+    )
+    parser.add_argument(
+        "--camera_size",
+        metavar="WIDTHxHEIGHT",
+        type=camera_size,
+        help="what a camera is asked for, in pixels, such as 1280x720 (default: 640x480)",
+    )
+    parser.add_argument(
+        "--mirror",
+        action=argparse.BooleanOptionalAction,
+        help="show the picture in the window as in a mirror (default: that of a camera); what is "
+        "captured or written is never mirrored",
     )
     network = parser.add_argument_group("network (options left out are read from the weight file)")
     network.add_argument(
@@ -70,6 +83,14 @@ def add(parser):
     memory.add_option(folder)
 
 
+def camera_size(text):
+    """A size such as "1280x720", as an argument's type: (width, height)."""
+    sides = re.fullmatch(r"([1-9]\d{1,4})[xX×]([1-9]\d{1,4})", text)
+    if sides is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: give one such as 1280x720")
+    return int(sides[1]), int(sides[2])
+
+
 def label_parts(text):
     """The parts of labels in a text such as "age,gender", as an argument's type: a list."""
     parts = [part.strip() for part in text.split(",")]
@@ -86,6 +107,9 @@ def check(parser, args):
     if args.label is not None:
         args.interval = args.interval or "interval" in args.label
         args.label += ["interval"] * args.interval
+    if args.image_dir is not None and (args.mirror is not None or args.camera_size):
+        name = "--camera_size" if args.camera_size else "--mirror"
+        parser.error(f"{name} and --image_dir exclude each other: pictures are shown as they are")
     if args.image_dir is None and args.cropped:
         parser.error("--cropped needs --image_dir")
     if args.cropped and args.margin is not None:

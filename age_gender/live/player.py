@@ -5,10 +5,12 @@ frame, and every frame is shown with the newest analysis: nothing waits for anyt
 """
 
 import collections
+import dataclasses
 import queue
 import threading
 import time
 
+import cv2
 import numpy as np
 
 from age_gender.command_line import UserError, log
@@ -27,6 +29,19 @@ frame: `frames.Frame`. faces: the list of `analyst.AnalysedFace` to draw. analys
 `analyst.Analysis` that has finished since the last one, else None. message: text for the user, or
 None.
 """
+
+
+def mirrored(shown):
+    """A `Shown` as in a mirror, for the eye alone: labels drawn on it can be read."""
+    frame, width = shown.frame, shown.frame.image.shape[1]
+    faces = [
+        dataclasses.replace(
+            each,
+            face=dataclasses.replace(each.face, left=width - each.face.left - each.face.width),
+        )
+        for each in shown.faces
+    ]
+    return shown._replace(frame=frame._replace(image=cv2.flip(frame.image, 1)), faces=faces)
 
 
 class Reader(threading.Thread):

@@ -27,6 +27,11 @@ class Session:
     source: Camera | VideoFile | None
     pictures: PictureFolder | None
 
+    def mirror(self, chosen):
+        """Whether the window shows a mirror image; ``chosen`` is None for that of a camera."""
+        camera = isinstance(self.source, Camera) and not self.source.is_stream
+        return camera if chosen is None else chosen
+
     def frames(self, analyst, every_frame, embed=lambda: False):
         """Iterate over `player.Shown`: pictures, or the frames of a camera or video.
 
@@ -54,7 +59,11 @@ def open_session(args, output_dir=None):
     listing = source = None
     if args.image_dir is None:
         with option("--source"):
-            source = open_source(args.source or 0)
+            source = open_source(args.source or 0, args.camera_size)
+        if args.camera_size and (not source.live or source.is_stream):
+            raise UserError(
+                f"--camera_size: {args.source} is no camera, and its pictures have their own size"
+            )
     else:
         if output_dir is not None and output_dir.resolve() == args.image_dir.resolve():
             raise UserError(

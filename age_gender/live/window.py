@@ -81,11 +81,16 @@ class Window:
     It opens with its first picture, as large as that, but no larger than the screen, and takes the
     size of the next one, until the user gives it a size; pictures fill it, with black bars.
 
+    Args:
+        title: what its bar says.
+        full_screen: it fills the screen, without a bar.
+
     Attributes:
         room: width and height that a picture may have to be shown at full size.
     """
 
-    def __init__(self, title):
+    def __init__(self, title, full_screen=False):
+        self._full_screen = full_screen
         self._name = self._title = title
         self._area = None  # width and height that it has been given; None before it is open
         self._resized = False  # by the user
@@ -93,7 +98,8 @@ class Window:
 
     def __enter__(self):
         os.environ.update(QT)
-        self.room = tuple(int(ROOM * length) for length in screen_size())
+        share = 1 if self._full_screen else ROOM
+        self.room = tuple(int(share * length) for length in screen_size())
         return self
 
     def __exit__(self, *_):
@@ -133,6 +139,8 @@ class Window:
 
     def _fit(self, width, height):
         """Open the window, or give it the size of another picture."""
+        if self._full_screen:
+            return self._fill_screen()
         factor = min(self.room[0] / width, self.room[1] / height, 1)
         area = max(1, int(factor * width)), max(1, int(factor * height))
         if self._area is None:
@@ -145,6 +153,15 @@ class Window:
             return
         cv2.resizeWindow(self._name, *area)
         self._area = area
+
+    def _fill_screen(self):
+        """Open the window over the whole screen, with or without a window manager."""
+        if self._area is None:
+            self._area = screen_size()
+            cv2.namedWindow(self._name, cv2.WINDOW_NORMAL | cv2.WINDOW_GUI_NORMAL)
+            cv2.setWindowProperty(self._name, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN)
+            cv2.moveWindow(self._name, 0, 0)
+            cv2.resizeWindow(self._name, *self._area)
 
     def _size(self):
         """Width and height of the area for the picture."""

@@ -25,7 +25,7 @@ def test_each_run_has_tables_of_its_own(tmp_path):
     for run in range(3):
         frames = SavedFrames(tmp_path / "out")
         for number in range(2):
-            assert frames.add(PICTURE, [record(10 * run + number)]).startswith("saved: ")
+            assert frames.add(PICTURE, [record(10 * run + number)]).endswith(".jpg")
     assert sorted(path.name for path in (tmp_path / "out").glob("results*")) == [
         *("results-2.csv", "results-2.jsonl", "results-3.csv", "results-3.jsonl"),
         *("results.csv", "results.jsonl"),

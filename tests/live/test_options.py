@@ -17,6 +17,12 @@ def parse(*arguments):
     "arguments, message",
     [
         (["--cropped"], "--cropped needs --image_dir"),
+        (["--camera_size", "big"], "argument --camera_size: 'big' is no size: give one such as"),
+        (
+            ["--image_dir", "a", "--camera_size", "90x90"],
+            "--camera_size and --image_dir exclude each other",
+        ),
+        (["--image_dir", "a", "--no-mirror"], "--mirror and --image_dir exclude each other"),
         (
             ["--label", "age,sex"],
             "argument --label: 'sex' is no part of a label: choose from number",

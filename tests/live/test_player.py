@@ -7,6 +7,7 @@ import pytest
 
 from age_gender import frames
 from age_gender.command_line import UserError
+from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame
 from age_gender.live import player
@@ -224,3 +225,15 @@ def test_faces_of_an_older_frame_go_on_with_their_movement():
         (160, 40, 80),
         (160, 40, 80),
     ]
+
+
+def test_mirror_image_has_its_faces_on_the_other_side():
+    image = np.arange(300, dtype=np.uint8).reshape(5, 20, 3)
+    estimate = Estimate(30.0, 0.9)
+    faces = [AnalysedFace(3, Face(2, 1, 4, 4, 1.5), estimate, estimate)]
+    frame = Frame.now("camera 0", image, 7)
+    shown = player.Shown(frame, faces, Analysis(frame, faces), "said")
+    mirrored = player.mirrored(shown)
+    assert (mirrored.frame.image == image[:, ::-1]).all() and mirrored.frame.number == 7
+    assert mirrored.faces == [AnalysedFace(3, Face(14, 1, 4, 4, 1.5), estimate, estimate)]
+    assert mirrored.analysis is shown.analysis and shown.faces[0].face.left == 2

@@ -7,6 +7,7 @@ from age_gender.command_line import Parser, UserError
 from age_gender.estimates import Quantiles
 from age_gender.live import options
 from age_gender.live.session import open_session
+from helpers.pictures import write_video
 
 RULE = Quantiles(((0, 0.05, 0.95),))  # of age intervals
 
@@ -59,3 +60,15 @@ def test_library_messages_get_the_name_of_their_option(tmp_path):
         with pytest.raises(UserError) as error:
             open_session(parsed(*arguments))
         assert str(error.value).startswith(message)
+
+
+def test_camera_is_mirrored_in_the_window_and_may_be_asked_for_a_size(tmp_path, tiny_weights):
+    common = ("--weight_file", tiny_weights[0])
+    clip = write_video(tmp_path / "clip.avi", np.zeros((64, 64, 3), np.uint8), 3)
+    for source, mirrored in [("1", True), ("rtsp://host/path", False), (clip, False)]:
+        session = open_session(parsed("--source", source, *common))
+        assert session.mirror(None) == mirrored
+        assert session.mirror(True) and not session.mirror(False)
+    assert open_session(parsed("--camera_size", "1280x720", *common)).source.size == (1280, 720)
+    with pytest.raises(UserError, match="--camera_size: .*clip.avi is no camera"):
+        open_session(parsed("--camera_size", "1280x720", "--source", clip, *common))

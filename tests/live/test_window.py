@@ -88,6 +88,14 @@ def test_picture_larger_than_the_screen_fits_in_a_window_of_changeable_size(
     assert program.wait() == 0, program.said()
 
 
+def test_full_screen_fills_the_screen(on_screen, tmp_path):
+    (tmp_path / "alone.py").write_text(ALONE.replace('"result"', '"result", full_screen=True'))
+    program = on_screen(tmp_path / "alone.py")
+    until(lambda: program.size() == (1024, 768))
+    program.press("q")
+    assert program.wait() == 0, program.said()
+
+
 def test_screen_is_asked_for_its_size(display, monkeypatch):
     monkeypatch.setenv("DISPLAY", display)
     assert window.screen_size.__wrapped__() == (1024, 768)
