@@ -213,11 +213,11 @@ class Scene:
     shots: tuple = ((0.0, 0),)
     light: object = staticmethod(lambda seconds: 1.0)
 
-    def frames(self, seed=0):
+    def frames(self, seed=0, rate=RATE):
         """Yield (seconds, picture, truth): truth is a dict of names to boxes, those in sight."""
         rng = np.random.default_rng(seed)
-        for number in range(round(self.seconds * RATE)):
-            seconds = number / RATE
+        for number in range(round(self.seconds * rate)):
+            seconds = number / rate
             canvas = background([wall for start, wall in self.shots if start <= seconds][-1])
             masks = []
             for head, way in self.people:

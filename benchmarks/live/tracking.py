@@ -23,6 +23,9 @@ def get_args(argv=None):
     parser.add_argument(
         "--rounds", type=number_between(1, 99, int), default=1, help="of other people"
     )
+    parser.add_argument(
+        "--rate", type=number_between(1, 100), default=25.0, help="frames a second of the scenes"
+    )
     parser.add_argument("--only", help="the scenes whose names contain this")
     parser.add_argument("--weight_file", help="weights (default: those that ship)")
     return parser.parse_args(argv)
@@ -146,7 +149,7 @@ def casts(heads, rounds):
         yield [*portraits, *chips[6 * number : 6 * number + 6]]
 
 
-def follow(worker, scene, seed):
+def follow(worker, scene, seed, rate):
     """Frames (truth, given) with the tracker and with plain overlap, for `figures`."""
     from benchmarks.identity_figures import OverlapTracker
 
@@ -160,7 +163,7 @@ def follow(worker, scene, seed):
 
     worker._estimator.find = kept
     try:
-        for seconds, picture, truth in scene.frames(seed):
+        for seconds, picture, truth in scene.frames(seed, rate):
             faces = worker.analyse(seconds, picture)
             ours.append((truth, {each.identity: _box(each.face) for each in faces}))
             others.append((truth, plain.update(seconds, [_box(face) for face in found[0][0]])))
@@ -200,7 +203,7 @@ def identities(worker, heads, args):
             if args.only and args.only not in scene.name:
                 continue
             worker.forget()
-            ours, others = follow(worker, scene, number)
+            ours, others = follow(worker, scene, number, args.rate)
             for kind, measured in (("overlap", others), ("the suite", ours)):
                 sums[kind] += figures(measured)
                 print(row(f"{scene.name}: {kind}", figures(measured)), flush=True)
