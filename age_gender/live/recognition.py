@@ -13,7 +13,9 @@ import numpy as np
 SAME = 0.45  # distance up to which a face that comes back is taken for a person seen before
 NEAR_SAME = 0.55  # the same, where that person was a moment ago
 DIFFERENT = 0.6  # distance from which a face that stays in its place may be somebody else,
-CERTAINLY = 0.75  # and is, also in a single frame
+CERTAINLY = 0.75  # and is, also in a single frame that is clear
+CLEAR = 0.5  # score of a clear detection: others may be blurred, or of a face in profile
+PATIENCE = 4  # embeddings of such in a row from which it is somebody else all the same
 VIEW = 0.25  # distance to all others from which an embedding is worth keeping
 MOST_VIEWS = 6  # embeddings of one face
 REFRESH = 5.0  # seconds after which an embedding is computed anew

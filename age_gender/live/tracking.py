@@ -326,8 +326,7 @@ class Tracker:
             return IMPOSSIBLE
         apart = tracked.views.distance(embedding)
         if in_place:
-            another = recognition.DIFFERENT if tracked.doubts else recognition.CERTAINLY
-            return apart if apart < another else IMPOSSIBLE
+            return IMPOSSIBLE if self._is_another(tracked, detection, apart) else apart
         near = (
             tracked.shot == self._shot
             and detection.time - tracked.seen < RECENT
@@ -335,6 +334,12 @@ class Tracker:
         )
         limit = recognition.NEAR_SAME if near else recognition.SAME
         return apart if apart < limit else IMPOSSIBLE
+
+    def _is_another(self, tracked, detection, apart):
+        """Whether a detection in the place of a tracked face, with such an embedding, is not it."""
+        if (detection.face.score or 0) < recognition.CLEAR:
+            return apart >= recognition.DIFFERENT and tracked.doubts >= recognition.PATIENCE
+        return apart >= (recognition.DIFFERENT if tracked.doubts else recognition.CERTAINLY)
 
     def _start(self, detection):
         """A new tracked face with a new identity."""

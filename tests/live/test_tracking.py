@@ -52,10 +52,10 @@ class Video:
         self.tracker, self.time, self.embedded = Tracker(), 0.0, 0
 
     def see(self, *people, cut=False, after=1 / RATE):
-        """The identities of (who, left[, age, look, view, width]) in the next frame."""
+        """The identities of (who, left[, age, look, view, width, score]) in the next frame."""
         self.time += after
-        rows = [(*each, *(30, None, 0.0, 80)[len(each) - 2 :]) for each in people]
-        found = [Face(left, 100, width, width, 1.0) for _, left, *_, width in rows]
+        rows = [(*each, *(30, None, 0.0, 80, 1.0)[len(each) - 2 :]) for each in people]
+        found = [Face(left, 100, width, width, score) for _, left, *_, width, score in rows]
         places = [(face.left + face.width / 2, 140.0, face.width) for face in found]
         cuts = [person(who if look is None else look) for who, _, _, look, *_ in rows]
         ages = estimates(*(row[2] for row in rows))
@@ -146,6 +146,17 @@ def test_known_face_may_look_different(video, view):
     for step in range(40):
         assert video.see((1, 104, 30, 6 + step // 10, min(view, 0.5))) == [1]
     assert len(video.tracker.tracked) == 1
+
+
+@pytest.mark.parametrize("frames, identity", [(recognition.PATIENCE, 1), (RATE, 2)])
+def test_blurred_face_may_seem_to_be_another_for_a_moment(video, frames, identity):
+    for _ in range(RATE):
+        video.see((1, 100, 30))
+    for _ in range(frames):
+        identities = video.see((2, 100, 90, 5, 0.0, 80, 0.1))
+    assert identities == [identity]
+    assert video.see((1, 100)) == [1]
+    assert video.age() == pytest.approx(30)
 
 
 def test_doubtful_face_adds_nothing_to_the_average(video):
