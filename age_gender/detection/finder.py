@@ -116,6 +116,8 @@ class FaceFinder:
         return faces
 
     def _is_face(self, view, box, score, turn):
+        if turn and score < 0:
+            return False
         if score >= CERTAIN and not turn:
             return True
         most = STEADIER if turn or score < 0 else landmarks.STEADY
