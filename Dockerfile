@@ -10,14 +10,15 @@ RUN apt-get update \
 COPY tools/check_system.py /src/tools/
 RUN python /src/tools/check_system.py
 
-# TensorFlow's build without GPUs is half as large; x86-64 alone has two builds. Its headers, for
-# compiling extensions, go.
-COPY requirements.txt /src/
+# requirements.txt adds what training needs: TensorFlow, in the build without GPUs, which is half as
+# large (x86-64 alone has two builds). Its headers, for compiling extensions, go.
+ARG REQUIREMENTS=requirements-run.txt
+COPY requirements-run.txt requirements.txt /src/
 RUN if [ "$(uname -m)" = x86_64 ]; then \
         sed -i 's/^tensorflow==/tensorflow-cpu==/' /src/requirements.txt; \
     fi \
-    && pip install --no-cache-dir --use-pep517 -r /src/requirements.txt \
-    && rm -r "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tensorflow/include"
+    && pip install --no-cache-dir --use-pep517 -r "/src/$REQUIREMENTS" \
+    && rm -rf "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tensorflow/include"
 
 COPY . /src/
 RUN pip install --no-cache-dir --no-deps /src && rm -r /src

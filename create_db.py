@@ -15,7 +15,10 @@ from age_gender.data.options import add_options, refuse_existing
 
 
 def get_args(argv=None):
-    parser = Parser(description="Make a face database of IMDB-WIKI's face crops.")
+    parser = Parser(
+        description="Make a face database of IMDB-WIKI's face crops.",
+        trains=lambda args: args.plot,
+    )
     parser.add_argument("--db", choices=("wiki", "imdb"), default="wiki", help="data set")
     parser.add_argument(
         "--input", "-i", type=Path, help="folder of the crops (default: data/wiki_crop for wiki)"

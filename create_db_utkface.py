@@ -18,6 +18,7 @@ def get_args(argv=None):
         description="Make a face database of UTKFace.",
         epilog="File names are AGE_GENDER_RACE_DATE.jpg.chip.jpg. In them gender 0 is male and 1 "
         "is female; in the database 0 is female and 1 is male, as everywhere in this suite.",
+        trains=lambda args: args.plot,
     )
     parser.add_argument(
         "--input",

@@ -21,6 +21,7 @@ from age_gender.files import atomic_write, refuse_existing
 def get_args(argv=None):
     parser = Parser(
         description="Measure the errors of weights on labelled faces.",
+        trains=lambda args: args.output_dir,
     )
     parser.add_argument(
         "--input",

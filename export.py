@@ -14,7 +14,10 @@ from age_gender.command_line import Parser, option
 
 
 def get_args(argv=None):
-    parser = Parser(description="Convert weights to LiteRT (.tflite), ONNX or SavedModel.")
+    parser = Parser(
+        description="Convert weights to LiteRT (.tflite), ONNX or SavedModel.",
+        trains=lambda args: True,
+    )
     parser.add_argument(
         "--weight_file",
         help="weight file, or the name of published weights; by default the weights that ship",

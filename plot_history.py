@@ -25,7 +25,10 @@ HEADS = {"pred_gender_": "gender ", "pred_age_": "age "}
 
 
 def get_args(argv=None):
-    parser = Parser(description="Draw training histories: loss.png, accuracy.png and mae.png.")
+    parser = Parser(
+        description="Draw training histories: loss.png, accuracy.png and mae.png.",
+        trains=lambda args: True,
+    )
     parser.add_argument(
         "--input",
         "-i",

@@ -45,9 +45,15 @@ class _Version(argparse.Action):
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser with --version, whose errors are one line, without the usage."""
+    """An argument parser with --version, whose errors are one line, without the usage.
 
-    def __init__(self, prog=None, **settings):
+    Args:
+        trains: function of the arguments that returns whether the command needs what
+            `installation.TRAINING` lists.
+    """
+
+    def __init__(self, prog=None, trains=lambda args: False, **settings):
+        self._trains = trains
         super().__init__(prog or program(), formatter_class=HelpFormatter, **settings)
         self.add_argument(
             "--version",
@@ -56,6 +62,14 @@ class Parser(argparse.ArgumentParser):
             default=argparse.SUPPRESS,
             help="print the version and the commit, and end",
         )
+
+    def parse_args(self, *arguments):
+        args = super().parse_args(*arguments)
+        if self._trains(args):
+            from age_gender import installation
+
+            installation.require_training()
+        return args
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {message}\n")

@@ -5,7 +5,6 @@ import re
 import sys
 import typing
 
-from age_gender.estimates import Quantiles, Spread
 from age_gender.genders import ORDER, SWAPPED_ORDER
 from wide_resnet import WideResNet
 
@@ -65,6 +64,8 @@ class Description:
 
         None if the weights support none.
         """
+        from age_gender.estimates import Quantiles, Spread  # with NumPy, which help does without
+
         if self.interval_quantiles is not None:
             return Quantiles.of(self.interval_quantiles)
         return None if self.interval_factor is None else Spread(self.interval_factor)

@@ -27,7 +27,8 @@ class Estimator:
     Args:
         weight_file: a path or a published name; None for the weights that ship.
         depth, width: raise `UserError` if the file holds another network; None accepts any.
-        runtime: one of RUNTIMES; LiteRT where it is missing or fails is Keras, with a line.
+        runtime: one of RUNTIMES; the other, with a line on stderr, where it is not installed or
+            LiteRT fails.
         threads: of LiteRT; TensorFlow takes all cores.
 
     Attributes:
@@ -42,11 +43,15 @@ class Estimator:
         self.image_size = self.description.image_size
         self.runtime = runtime
         network = self.description.network
-        if runtime == "litert":
+        there = importlib.util.find_spec("tensorflow") is not None
+        if runtime == "keras" and not there:
+            log("TensorFlow is not installed: LiteRT estimates, at a lower speed")
+            self.runtime = "litert"
+        if self.runtime == "litert":
             try:
                 self.predict = _litert(network, arrays, threads)
             except (ImportError, RuntimeError, ValueError) as error:
-                if importlib.util.find_spec("tensorflow") is None:
+                if not there:
                     raise
                 reason = " ".join(str(error).split())
                 log(f"LiteRT cannot be used, TensorFlow takes longer to start: {reason}")

@@ -3,8 +3,11 @@
 In a checkout the commands lie beside the package, in an installation within it.
 """
 
+import importlib.util
 import os
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 from age_gender import __version__
@@ -12,7 +15,26 @@ from age_gender.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
+# What training, evaluation and diagrams need, and demo.py, run.py and the Python API do not.
+TRAINING = ("tensorflow", "keras", "pandas", "tables", "matplotlib", "tensorboard")
 WEIGHTS = (CHECKOUT or PACKAGE) / "pretrained_models"  # the folder of the weights that ship
+
+
+def require_training():
+    """Raise `UserError` where one of TRAINING is not installed, although other packages are.
+
+    TensorFlow itself may be missing: with KERAS_BACKEND=jax nothing needs it.
+    """
+    missing = [name for name in TRAINING[1:] if importlib.util.find_spec(name) is None]
+    if missing and importlib.util.find_spec("numpy"):
+        raise UserError(how_to_train(missing[0]))
+
+
+def how_to_train(missing):
+    """The line about one of TRAINING that is not installed."""
+    packages = ["-r", str(CHECKOUT / "requirements.txt")] if CHECKOUT else TRAINING
+    command = shlex.join([sys.executable, "-m", "pip", "install", *packages])
+    return f"{missing} is not installed, which demo.py and run.py do without: type {command}"
 
 
 def folder():

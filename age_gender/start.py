@@ -50,6 +50,7 @@ if _is_imported_by_program():
     trust_own_modules()
 
 # What follows is imported when signals are taken care of.
+import importlib.util  # noqa: E402
 import runpy  # noqa: E402
 import warnings  # noqa: E402
 
@@ -160,11 +161,15 @@ def _environment_problem(error):
         return None
     reason = str(error).strip().splitlines()[-1]
     if isinstance(error, ModuleNotFoundError):
+        from age_gender import installation  # only here: it takes time
+
+        if package in installation.TRAINING and importlib.util.find_spec("numpy"):
+            return installation.how_to_train(package)
         return (
             f"{reason}: activate the environment first (. .venv/bin/activate, on Windows "
             r".venv\Scripts\activate), or run make demo to make it"
         )
     return (
         f"{reason}: a package is broken or of another version: python3 tools/check_system.py says "
-        "what the system lacks, requirements.txt lists the versions"
+        "what the system lacks, requirements-run.txt and requirements.txt list the versions"
     )

@@ -16,7 +16,7 @@ SCRIPTS = sorted(
     path.name for path in ROOT.glob("*.py") if 'if __name__ == "__main__"' in path.read_text()
 )
 SCRIPTS += ["age_gender.weights", "age_gender.training.embeddings"]
-SCRIPTS += ["tools.demo_pictures", "tools.check_wheels"]
+SCRIPTS += ["tools.check_wheels"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -188,7 +188,6 @@ SCRIPTS = {
     "plot_history.py": "-i F/wiki.mat",
     "age_gender.weights": "F/wiki.mat",
     "age_gender.training.embeddings": "-i F/wiki.mat --pictures F",
-    "tools.demo_pictures": "F/pictures",
 }
 
 
@@ -220,8 +219,8 @@ def test_missing_packages_are_one_line(tmp_path, script):
         (
             "raise ImportError('libGL.so.1: cannot open shared object file', name='cv2')",
             "libGL.so.1: cannot open shared object file: a package is broken or of another version:"
-            " python3 tools/check_system.py says what the system lacks, requirements.txt lists the "
-            "versions",
+            " python3 tools/check_system.py says what the system lacks, requirements-run.txt and "
+            "requirements.txt list the versions",
         ),
         ("import none.at.all", f"No module named 'none': {LINE}"),
         ("import age_gender.none", None),

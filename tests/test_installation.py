@@ -1,4 +1,6 @@
 import ast
+import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from packaging.requirements import Requirement
 
 from age_gender import __version__, installation, published, weights
 from age_gender.command_line import UserError
-from conftest import ROOT
+from helpers import LIGHT, ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 WHEEL = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
@@ -47,14 +49,80 @@ def test_no_module_imports_a_command():
 
 def test_versions_under_test_satisfy_the_dependencies():
     project = PROJECT["project"]
-    texts = [(ROOT / name).read_text() for name in ("requirements.txt", "requirements-export.txt")]
-    first = "\n".join(text.split("\n\n")[0] for text in texts)
-    pins = dict(re.findall(r"^(\S+)==(\S+)", first, re.MULTILINE))
-    del pins["scikit-image"]  # only the pictures of `make demo` come from it
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["onnx"]]
-    needed = {each.name: each for each in map(Requirement, wanted)}
-    assert needed.keys() == pins.keys()
-    assert [name for name, pin in pins.items() if pin not in needed[name].specifier] == []
+    extras = project["optional-dependencies"]
+    pairs = (
+        ("requirements-run.txt", project["dependencies"]),
+        ("requirements.txt", extras["train"]),
+        ("requirements-export.txt", extras["onnx"]),
+    )
+    for name, wanted in pairs:
+        first = (ROOT / name).read_text().split("\n\n")[0]
+        pins = dict(re.findall(r"^(\S+)==(\S+)", first, re.MULTILINE))
+        needed = {each.name: each for each in map(Requirement, wanted)}
+        assert needed.keys() == pins.keys()
+        assert [name for name, pin in pins.items() if pin not in needed[name].specifier] == []
+
+
+def test_what_training_needs_beside_the_rest_is_known():
+    extra = map(Requirement, PROJECT["project"]["optional-dependencies"]["train"])
+    assert {each.name for each in extra} == set(installation.TRAINING)
+
+
+def test_every_pin_has_one_line():
+    names = ("requirements-run.txt", "requirements.txt", "requirements-export.txt")
+    text = "\n".join((ROOT / name).read_text() for name in (*names, "requirements-dev.txt"))
+    pins = re.findall(r"^(\S+)==", text, re.MULTILINE)
+    assert sorted(set(pins)) == sorted(pins)
+
+
+def test_captures_are_queued_with_few_packages(command, tmp_path):
+    pictures = ROOT / "tools" / "pictures"
+    env = LIGHT | {"CAPTURES_OUTBOX": str(tmp_path / "outbox")}
+    done = command("run.py", "--headless", "--image_dir", pictures, env=env)
+    assert done.returncode == 0, done.stderr
+    (record,) = map(json.loads, done.stdout.splitlines())
+    assert record["source"] == "astronaut.jpg" and record["predicted_genders"] == "F"
+    assert done.stderr.splitlines()[-1].startswith("1 capture queued in ")
+
+
+@pytest.mark.parametrize(
+    "script, options",
+    [
+        ("train.py", "-i faces.mat"),
+        ("export.py", "-o age.tflite"),
+        ("plot_history.py", "-i history.h5"),
+        ("evaluate.py", "-i faces.mat --output_dir out"),
+        ("create_db.py", "-o faces.mat --plot"),
+        ("create_db_utkface.py", "-i UTKFace -o faces.mat --plot"),
+    ],
+)
+def test_command_that_needs_more_packages_says_how_to_install_them(monkeypatch, script, options):
+    here = [name for name in ("numpy", *installation.TRAINING) if name != "pandas"]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name if name in here else None)
+    with pytest.raises(UserError) as error:
+        importlib.import_module(script.removesuffix(".py")).get_args(options.split())
+    assert str(error.value) == (
+        "pandas is not installed, which demo.py and run.py do without: type "
+        f"{sys.executable} -m pip install -r {ROOT / 'requirements.txt'}"
+    )
+
+
+def test_package_that_turns_out_to_be_missing_later_is_the_same_line(command, tmp_path):
+    (tmp_path / "late.py").write_text(
+        "from age_gender.start import run\nimport numpy\n\n"
+        "def main():\n    import tensorflow.python\n\nrun(main)\n"
+    )
+    path = tmp_path / "late.py"
+    done = subprocess.run([sys.executable, path], env=LIGHT, capture_output=True, text=True)
+    line = installation.how_to_train("tensorflow")
+    assert (done.returncode, done.stderr) == (2, f"late.py: error: {line}\n")
+
+
+def test_installed_by_pip_the_packages_are_named(monkeypatch):
+    monkeypatch.setattr(installation, "CHECKOUT", None)
+    assert installation.how_to_train("keras").endswith(
+        "-m pip install tensorflow keras pandas tables matplotlib tensorboard"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Says for which systems each pin of requirements.txt has a wheel: nothing is compiled there.
+"""Says for which systems each pin of the requirements has a wheel: nothing is compiled there.
 
     python3 -m tools.check_wheels
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from age_gender.command_line import Parser, UserError, progress
 
-REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
+REQUIREMENTS = ("requirements-run.txt", "requirements.txt", "requirements-export.txt")
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 GLIBC = 31  # 2.31, of Debian 11 and Ubuntu 20.04
 MACOS = (14, 0)
@@ -27,9 +27,11 @@ File = collections.namedtuple("File", "name python")
 File.__doc__ = "A file of the index: its name, and the versions of Python that it is for, or None."
 
 
-def pins(path=REQUIREMENTS):
-    """The (name, version) of each pin in a requirements file."""
-    return re.findall(r"^([\w.-]+)==([\w.]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+def pins(names=REQUIREMENTS):
+    """The (name, version) of each pin in the requirements files."""
+    folder = Path(__file__).resolve().parent.parent
+    text = "".join((folder / name).read_text(encoding="utf-8") for name in names)
+    return re.findall(r"^([\w.-]+)==([\w.]+)", text, re.MULTILINE)
 
 
 def files_of(pin):
@@ -123,7 +125,7 @@ def report(files):
 
 def get_args(argv=None):
     parser = Parser(
-        description="Check that requirements.txt installs from wheels on Linux "
+        description="Check that what the requirements list installs from wheels on Linux "
         f"(glibc 2.{GLIBC} or newer), macOS ({MACOS[0]} or newer) and Windows."
     )
     return parser.parse_args(argv)

@@ -28,6 +28,7 @@ def network_of(args, image_size):
 def get_args(argv=None):
     parser = Parser(
         description="Train the age and gender network on labelled faces.",
+        trains=lambda args: True,
     )
     parser.add_argument(
         "--input",

@@ -1,9 +1,12 @@
 """What several tests, and a benchmark, need beside fixtures."""
 
+import os
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# Environment of programs that are to find only what requirements-run.txt lists.
+LIGHT = {"PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "light"), str(ROOT)])}
 
 
 def until(condition, seconds=120):
