@@ -4,7 +4,6 @@ import os
 import re
 import time
 import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
@@ -133,7 +132,9 @@ def open_source(text, size=None):
     if device or scheme[1].lower() in STREAMS:
         return Camera(text, size)
     if scheme[1].lower() == "file":
-        return VideoFile(urllib.request.url2pathname(urllib.parse.urlsplit(text).path))
+        from urllib.request import url2pathname  # which loads all of HTTP
+
+        return VideoFile(url2pathname(urllib.parse.urlsplit(text).path))
     raise UserError(
         f"{scheme[1]}:// is no address that can be read: it may begin with {', '.join(STREAMS)}"
     )

@@ -133,8 +133,8 @@ class Workers:
     """
 
     def __init__(self, count, prepare=None, arguments=(), context=spawn):
-        if context is not spawn and prepare is not None:
-            prepare(*arguments)
+        if context is not spawn:
+            _get_ready(prepare, arguments)
             prepare, arguments = None, ()
         self._prepare = context, prepare, arguments
         self._queue = collections.deque()
@@ -258,14 +258,18 @@ class _Worker:
             self.connection.send((*task.call, task.alone))
 
 
+def _get_ready(prepare, arguments):
+    if prepare is not None:
+        prepare(*arguments)
+    system.give_memory_back()
+
+
 def _serve(connection, prepare, arguments):
     """Main function of the processes: answers until it is killed."""
     system.follow_parent()
-    system.give_memory_back()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders talk of every damaged file
     try:
-        if prepare is not None:
-            prepare(*arguments)
+        _get_ready(prepare, arguments)
     except Exception as error:  # of any library
         connection.send(("unfit", Problem.of(error)))
         return

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from age_gender import installation
 from age_gender.command_line import UserError
-from age_gender.download import download
 from age_gender.genders import ORDER, SWAPPED_ORDER
 
 FOLDER = installation.WEIGHTS
@@ -58,6 +57,8 @@ def find(weight_file, check):
     if not kept.is_file():
         if PUBLISHED[path.name]["md5"]:
             check = _check_md5
+        from age_gender.download import download  # which loads all of HTTP
+
         download(RELEASE + path.name, kept, check, LARGEST)
     return kept
 

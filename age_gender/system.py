@@ -139,13 +139,15 @@ def keep_memory():
 
 
 def give_memory_back():
-    """Let glibc give the memory of every array of a megabyte back to the system when it is freed.
+    """Let glibc give back what is free, and from now on every array of a megabyte when it is freed.
 
-    By itself it does so only until it has seen larger ones.
+    By itself it keeps arrays of the size of the largest that was freed, up to 32 MB.
     """
     with contextlib.suppress(OSError, TypeError, AttributeError):  # another C library
-        for parameter, value in ((M_MMAP_THRESHOLD, 2**20), (M_TRIM_THRESHOLD, 2**20)):
-            ctypes.CDLL(None).mallopt(parameter, value)
+        library = ctypes.CDLL(None)
+        for parameter in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            library.mallopt(parameter, 2**20)
+        library.malloc_trim(0)
 
 
 def forks_safely():

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from age_gender import published
+from age_gender import download, published
 from age_gender.command_line import UserError
 
 NAME = "weights.28-3.73.hdf5"
@@ -11,7 +11,7 @@ NAME = "weights.28-3.73.hdf5"
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch):
-    monkeypatch.setattr(published, "download", None)
+    monkeypatch.setattr(download, "download", None)
 
 
 def test_file_is_found_by_its_path_and_the_shipped_one_without_a_name(tmp_path):
