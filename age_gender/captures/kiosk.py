@@ -191,17 +191,17 @@ class Kiosk:
         texts, message = self._texts, self.message()
         if self._asking is not None:
             away = self._sends and self._asking == CAPTURE
-            keys = [(texts.yes_key, texts.yes), (texts.no_key, texts.no)]
+            keys = (texts.yes_key, texts.yes), (texts.no_key, texts.no)
             return Caption(message, texts.is_sent if away else texts.stays_here, keys, True)
         if message is not None:
             return Caption(message)
         if problem is not None:
             return Caption(texts.loading if problem == LOADING else texts.no_camera, texts.intro)
         if self.counting():
-            return Caption(texts.look, keys=[(texts.no_key, texts.cancel)])
+            return Caption(texts.look, keys=((texts.no_key, texts.cancel),))
         promise = texts.nothing_without_consent if self._ask else texts.nothing_without_key
         effect = texts.keep_photo if self._save_faces else texts.keep
-        return Caption(texts.intro, promise, [(texts.space_key, effect)])
+        return Caption(texts.intro, promise, ((texts.space_key, effect),))
 
     def unsaved(self):
         """How many captures and frames were not saved, or are not yet."""

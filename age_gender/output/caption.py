@@ -1,6 +1,7 @@
 """The picture of a kiosk: that of the camera, and below it a caption that hides nothing of it."""
 
 import dataclasses
+import functools
 
 import cv2
 import numpy as np
@@ -16,20 +17,20 @@ FIRST = 1.2  # size of the first line, in letters
 ROWS = 8  # height of the caption in letters
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Caption:
     """What a caption says.
 
     Attributes:
         text: the first line.
         detail: the second, less prominent one.
-        keys: list of (key, what it does).
+        keys: tuple of (key, what it does).
         asks: it is a question, for which the caption changes its colour.
     """
 
     text: str
     detail: str = ""
-    keys: list = dataclasses.field(default_factory=list)
+    keys: tuple = ()
     asks: bool = False
 
 
@@ -50,30 +51,43 @@ def captioned(shown, caption, size=None, parts=None, memory=None, counting=0, fl
     height = round(ROWS * letter)
     width, whole = size or (w, h + height)
     room = max(whole - height, 1)
-    factor = min(width / w, room / h)
-    longer = None if factor == 1 else max(1, round(factor * max(w, h)))
-    picture = annotated(shown._replace(message=None), longer, parts=parts, memory=memory)
+    shown = _scaled(shown._replace(message=None), min(width / w, room / h))
+    picture = annotated(shown, parts=parts, memory=memory)
     picture = picture[:room, :width]
     if counting:
         _draw_number(picture, counting)
     if flashing:
         picture = cv2.addWeighted(picture, 0.25, np.full_like(picture, 255), 0.75, 0)
-    canvas = np.full((whole, width, 3), GROUND, np.uint8)
+    canvas = np.empty((whole, width, 3), np.uint8)
+    canvas[:room] = GROUND
     left, top = (width - picture.shape[1]) // 2, (room - picture.shape[0]) // 2
     canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    _draw_caption(canvas[whole - height :], caption, letter)
+    canvas[room:] = _drawn_caption(caption, width, whole - room, letter)
     return canvas
 
 
-def _draw_caption(canvas, caption, letter):
-    """Draw the lines and the keys of a caption, in the middle of a canvas, in place."""
-    canvas[:] = COLOUR if caption.asks else GROUND
+def _scaled(shown, factor):
+    """A `player.Shown` whose picture is resized: quickly, since it is done for each frame."""
+    image = shown.frame.image
+    size = [max(1, round(side * factor)) for side in image.shape[1::-1]]
+    if size == list(image.shape[1::-1]):
+        return shown
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    faces = [dataclasses.replace(each, face=each.face.scaled(factor)) for each in shown.faces]
+    return shown._replace(
+        frame=shown.frame._replace(image=cv2.resize(image, size, interpolation=way)), faces=faces
+    )
+
+
+@functools.lru_cache(4)
+def _drawn_caption(caption, width, height, letter):
+    """The lines and the keys of a caption, in the middle of a picture of this size."""
+    canvas = np.full((height, width, 3), COLOUR if caption.asks else GROUND, np.uint8)
     margin = 2 * letter
     lines = [(caption.text, round(FIRST * letter), text.WHITE)]
     if caption.detail:
         lines.append((caption.detail, letter, text.WHITE if caption.asks else QUIET))
     rows = len(lines) + bool(caption.keys)
-    height, width = canvas.shape[:2]
     for row, (line, largest, colour) in enumerate(lines):
         fitting = text.fitting(line, width - 2 * margin, largest)
         foot = _foot(row, rows, height, letter)
@@ -81,6 +95,8 @@ def _draw_caption(canvas, caption, letter):
         text.draw(canvas, line, left, foot, fitting, colour)
     if caption.keys:
         _draw_keys(canvas, caption.keys, _foot(rows - 1, rows, height, letter), letter)
+    canvas.flags.writeable = False  # it is shared
+    return canvas
 
 
 def _foot(row, rows, height, letter):

@@ -87,6 +87,7 @@ def annotated(shown, longer=None, message=None, parts=None, memory=None):
         image,
         boxes,
         labels([each.estimate for each in shown.faces], parts, numbers),
+        in_place=image is not shown.frame.image,
         numbers=numbers,
         dashed=[n for n, each in enumerate(shown.faces) if not each.detected],
         memory=memory,

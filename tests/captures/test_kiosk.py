@@ -238,12 +238,12 @@ def test_caption_says_what_is_stored_and_where(sender, tmp_path):
     kiosk = Kiosk(sender, tmp_path, save_faces=True, consent=True, sends=True)
     idle = kiosk.caption()
     assert idle.detail == "Nothing is stored unless you agree."
-    assert idle.keys == [("Space", "take a photo")] and not idle.asks
+    assert idle.keys == (("Space", "take a photo"),) and not idle.asks
     kiosk.press(CAPTURE)
     asked = kiosk.caption()
     assert asked.asks and asked.text == "May we keep your photo and the estimate?"
     assert asked.detail == "It will be sent to the organiser's server."
-    assert asked.keys == [("Y", "yes"), ("N", "no")]
+    assert asked.keys == (("Y", "yes"), ("N", "no"))
     kiosk.press(SAVE)
     assert kiosk.caption().detail == "Everything stays on this computer."
     unasked = Kiosk(sender, tmp_path).caption()

@@ -10,7 +10,7 @@ from age_gender.output.caption import Caption, captioned
 from age_gender.output.drawing import COLOUR
 
 LONG = Caption(
-    "a question for visitors, however long it becomes " * 4, "a detail", [("Y", "yes")], True
+    "a question for visitors, however long it becomes " * 4, "a detail", (("Y", "yes"),), True
 )
 
 
