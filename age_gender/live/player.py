@@ -25,7 +25,7 @@ LOADING = "loading the network"
 Shown = collections.namedtuple("Shown", "frame faces analysis message")
 Shown.__doc__ = """What is shown now.
 
-frame: `frames.Frame`. faces: the list of `analyst.AnalysedFace` to draw. analysis: the
+frame: `frames.Frame`. faces: the list of `worker.AnalysedFace` to draw. analysis: the
 `analyst.Analysis` that has finished since the last one, else None. message: text for the user, or
 None.
 """

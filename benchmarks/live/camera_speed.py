@@ -32,8 +32,9 @@ def get_args(argv=None):
 def one_loop(path, recipe, screen):
     """Frames per second and ages of the boxes, with one loop that does all."""
     from age_gender.frames import open_source
-    from age_gender.live.analyst import Analysis, Worker
+    from age_gender.live.analyst import Analysis
     from age_gender.live.player import Shown
+    from age_gender.live.worker import Worker
     from age_gender.output.drawing import annotated
 
     worker, source = Worker(recipe, track=False), open_source(path)

@@ -74,7 +74,7 @@ def main(argv=None):
     import numpy as np
 
     from age_gender.face_estimator import Recipe
-    from age_gender.live.analyst import Worker
+    from age_gender.live.worker import Worker
     from benchmarks import portrait_video
 
     worker = Worker(Recipe.of(args.weight_file, interval=False))

@@ -157,8 +157,8 @@ def follow(worker, scene, seed, rate):
     find = worker._estimator.find
     found = []
 
-    def kept(image, near=None):
-        found[:] = [find(image, near)]
+    def kept(*args):
+        found[:] = [find(*args)]
         return found[0]
 
     worker._estimator.find = kept
@@ -282,17 +282,17 @@ def lags(worker, heads, speed=300.0):
 def main(argv=None):
     args = get_args(argv)
     from age_gender.face_estimator import Recipe
-    from age_gender.live import analyst
+    from age_gender.live import worker
     from benchmarks.made_scenes import load_heads
 
-    analyst.clock = Clock
+    worker.clock = Clock
     heads = load_heads(args.portraits, args.chips, 6 * args.rounds)
-    worker = analyst.Worker(Recipe.of(args.weight_file, interval=False))
+    made = worker.Worker(Recipe.of(args.weight_file, interval=False))
     log(f"{len(heads)} heads")
-    identities(worker, heads, args)
+    identities(made, heads, args)
     if not args.only:
-        still_boxes(worker, heads[:5])
-        lags(worker, heads[:5])
+        still_boxes(made, heads[:5])
+        lags(made, heads[:5])
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ from age_gender.captures.sender import Outcome, not_saved
 from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame
-from age_gender.live.analyst import AnalysedFace, Analysis
+from age_gender.live.analyst import Analysis
 from age_gender.live.player import LOADING, Shown
 from age_gender.live.texts import Texts
+from age_gender.live.worker import AnalysedFace
 
 
 class FakeSender:

@@ -10,7 +10,8 @@ from age_gender.captures.records import json_lines, make_records, parse, without
 from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame
-from age_gender.live.analyst import AnalysedFace, Analysis
+from age_gender.live.analyst import Analysis
+from age_gender.live.worker import AnalysedFace
 from age_gender.pictures import decode_picture
 
 

@@ -9,7 +9,8 @@ from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import PictureFolder
 from age_gender.live import album, window
-from age_gender.live.analyst import AnalysedFace, Analysis
+from age_gender.live.analyst import Analysis
+from age_gender.live.worker import AnalysedFace
 
 
 class Analyst:

@@ -11,8 +11,9 @@ from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame
 from age_gender.live import player
-from age_gender.live.analyst import AnalysedFace, Analysis
+from age_gender.live.analyst import Analysis
 from age_gender.live.smoothing import AHEAD
+from age_gender.live.worker import AnalysedFace
 from helpers import until
 from helpers.pictures import write_video
 

@@ -1,31 +1,15 @@
 import itertools
 
-import cv2
 import numpy as np
 import pytest
 
 from age_gender.estimates import Estimates
 from age_gender.faces import Face
 from age_gender.live import recognition
-from age_gender.live.tracking import (
-    IMPOSSIBLE,
-    MEMORY,
-    REMEMBERED,
-    UNKNOWN_KEPT,
-    Mean,
-    Tracker,
-    appearance,
-    assign,
-)
+from age_gender.live.tracking import IMPOSSIBLE, REMEMBERED, UNKNOWN_KEPT, Tracker, assign
+from helpers.pictures import person
 
 RATE = 20  # frames a second
-
-
-def person(seed):
-    """A face that looks like itself, (64, 64, 3): smooth noise."""
-    rng = np.random.default_rng(seed)
-    small = rng.integers(0, 256, (6, 6, 3), np.uint8)
-    return cv2.resize(small, (64, 64), interpolation=cv2.INTER_CUBIC)
 
 
 def embedding(who, view=0.0):
@@ -206,17 +190,6 @@ def test_far_away_or_of_another_size_is_another_face_without_an_embedding(monkey
     assert video.see((1, 190, 30, None, 0.0, 140)) == [3]
 
 
-def test_average_is_weighted_by_score_and_age():
-    mean = Mean(0.0)
-    mean.add(0.0, 1.0, 0.0, np.eye(101)[20])
-    mean.add(0.0, 3.0, 1.0, np.eye(101)[40])
-    assert mean.males == pytest.approx(0.75)
-    assert mean.age_probabilities @ np.arange(101) == pytest.approx(35)
-    mean.add(MEMORY, 4 / np.e, 0.0, np.eye(101)[75])
-    assert mean.age_probabilities @ np.arange(101) == pytest.approx(55)
-    assert mean.males == pytest.approx(0.375)
-
-
 def test_shown_age_deviates_less_than_that_of_single_frames(video):
     ages = np.random.default_rng(0).integers(30, 50, 100)
     shown = []
@@ -224,17 +197,6 @@ def test_shown_age_deviates_less_than_that_of_single_frames(video):
         video.see((1, 100, int(age)))
         shown.append(video.age())
     assert np.std(shown[20:]) < np.std(ages[20:]) / 5
-
-
-def test_appearance_tells_people_apart_in_noise_and_blur():
-    rng = np.random.default_rng(0)
-    for seed in range(5):
-        cut = person(seed)
-        spoilt = cv2.GaussianBlur(cut, (0, 0), 2) + rng.normal(0, 15, cut.shape)
-        spoilt = np.clip(spoilt, 0, 255).astype(np.uint8)
-        assert appearance(cut) @ appearance(spoilt) > 0.9
-        assert appearance(cut) @ appearance(person(seed + 9)) < 0.6
-    assert not appearance(np.full((64, 64, 3), 9, np.uint8)).any()
 
 
 def test_pairs_that_cost_least_together():

@@ -4,8 +4,8 @@ import pytest
 from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame
-from age_gender.live.analyst import AnalysedFace
 from age_gender.live.player import Shown
+from age_gender.live.worker import AnalysedFace
 from age_gender.output.caption import Caption, captioned
 from age_gender.output.drawing import COLOUR
 

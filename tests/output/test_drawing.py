@@ -4,8 +4,8 @@ import pytest
 from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame
-from age_gender.live.analyst import AnalysedFace
 from age_gender.live.player import Shown
+from age_gender.live.worker import AnalysedFace
 from age_gender.output import drawing
 from age_gender.output.labels import label
 from age_gender.output.placing import Memory, Placer

@@ -11,8 +11,9 @@ from age_gender.command_line import UserError
 from age_gender.estimates import Estimate
 from age_gender.faces import Face
 from age_gender.frames import Frame, open_source
-from age_gender.live.analyst import AnalysedFace, Analysis
+from age_gender.live.analyst import Analysis
 from age_gender.live.player import Shown
+from age_gender.live.worker import AnalysedFace
 from age_gender.output import video
 from age_gender.output.video import open_recording
 from age_gender.output.video_writer import LONGEST
