@@ -151,7 +151,7 @@ def headless(args, session, frames, kiosk, retention, notices):
         kiosk.message()
         if shown.analysis is None or not shown.analysis.detected:
             continue
-        if args.image_dir is None and shown.analysis.frame.time < due:
+        if session.source is not None and shown.analysis.frame.time < due:
             continue
         due = shown.analysis.frame.time + pause
         kiosk.request()

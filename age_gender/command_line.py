@@ -4,6 +4,7 @@ from age_gender.start import program, run
 
 import argparse
 import contextlib
+import difflib
 import math
 
 from age_gender.backend import quiet_start
@@ -63,16 +64,36 @@ class Parser(argparse.ArgumentParser):
             help="print the version and the commit, and end",
         )
 
-    def parse_args(self, *arguments):
-        args = super().parse_args(*arguments)
+    def parse_args(self, args=None, namespace=None):
+        """As argparse's, but inputs may stand between options, and a near miss is named."""
+        positional = self._get_positional_actions()
+        parse = self.parse_known_intermixed_args if positional else self.parse_known_args
+        args, unknown = parse(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown)}")
         if self._trains(args):
             from age_gender import installation
 
             installation.require_training()
         return args
 
+    def _meant(self, unknown):
+        """The end of a message about arguments, which names the option that was meant, if any."""
+        options = {_plain(each): each for each in self._option_string_actions if each[1:2] == "-"}
+        for text in unknown:
+            given = _plain(text.partition("=")[0])
+            near = difflib.get_close_matches(given, options, 1, 0.75)
+            if text.startswith("-") and near:
+                return f": did you mean {options[near[0]]}?"
+        return ""
+
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def _plain(option):
+    """An option as it is compared with others: without dashes at its beginning or in it."""
+    return option.lstrip("-").replace("-", "_").lower()
 
 
 @contextlib.contextmanager

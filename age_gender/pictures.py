@@ -154,6 +154,22 @@ def undecodable(head):
     return NO_PICTURE if head else "empty"
 
 
+def is_animation(path, head):
+    """Whether a picture file holds several frames that a video reader shows: GIF and APNG.
+
+    Args:
+        path: of the file.
+        head: its first bytes.
+    """
+    if not head.startswith((b"GIF8", b"\x89PNG")):
+        return False
+    try:
+        with _pillow(), Image.open(path, formats=["GIF", "PNG"]) as image:
+            return getattr(image, "is_animated", False)
+    except Exception:  # of many kinds, for damaged files: who reads it will say so
+        return False
+
+
 def marked(encoded):
     """A JPEG or PNG file with `MARK` in it, by which later runs know it.
 

@@ -59,6 +59,32 @@ def test_help_names_each_default_once_and_no_empty_one():
     )
 
 
+@pytest.mark.parametrize(
+    "given, meant",
+    [
+        ("--image-dir", ": did you mean --image_dir?"),
+        ("-image_dir=a", ": did you mean --image_dir?"),
+        ("--ouput_dir", ": did you mean --output_dir?"),
+        ("--colour", ""),
+    ],
+)
+def test_option_that_was_meant_is_named(capsys, given, meant):
+    parser = Parser(prog="x")
+    parser.add_argument("--image_dir")
+    parser.add_argument("--output_dir")
+    with pytest.raises(SystemExit):
+        parser.parse_args([given])
+    assert capsys.readouterr().err == f"x: error: unrecognized arguments: {given}{meant}\n"
+
+
+def test_inputs_may_stand_between_options():
+    parser = Parser()
+    parser.add_argument("inputs", nargs="*")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args(["a", "--json", "b", "--", "-c"])
+    assert args.inputs == ["a", "b", "-c"] and args.json
+
+
 def test_option_is_named_before_the_message():
     with pytest.raises(UserError) as error, option("--input"):
         raise UserError("a.mat is empty")

@@ -1,4 +1,5 @@
 import csv
+import json
 import re
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from age_gender import weights
 from age_gender.command_line import UserError
 from age_gender.estimates import Quantiles
 from helpers import LIGHT, ROOT, until
-from helpers.pictures import write_chips
+from helpers.pictures import write_chips, write_video
 
 RULE = Quantiles(((0, 0.05, 0.95),))  # of age intervals
 
@@ -69,6 +70,36 @@ def test_four_faces_in_one_picture_are_four_rows(shared, astronaut, tmp_path, ti
     rows = rows_of(out)
     assert [row["face"] for row in rows] == ["1", "2", "3", "4"]
     assert len({row["width"] for row in rows}) == 4
+
+
+def test_pictures_and_videos_have_one_output_without_collisions(
+    tmp_path, tiny_weights, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a/1.png", "b/a/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(name, np.full((40, 40, 3), 90, np.uint8))
+    write_video("clip.avi", np.full((48, 64, 3), 90, np.uint8), 2)
+    options = ["--weight_file", str(tiny_weights[0]), "--json"]
+    assert demo.main(["a", "clip.avi", "b/a", *options, "--output_dir", "out"]) == 0
+    printed = capsys.readouterr().out
+    assert [json.loads(line)["file"] for line in printed.splitlines()] == [
+        *("a/1.png", "b/a/1.png", "clip.avi")
+    ]
+    assert sorted(str(path) for path in Path("out").rglob("*.[mp]*")) == [
+        *("out/a/1.png", "out/b/a/1.png", "out/clip.avi/video.mp4")
+    ]
+    tables = [Path("out") / folder / "results.jsonl" for folder in ("", "clip.avi")]
+    assert printed == "".join(table.read_text() for table in tables)
+
+
+def test_pictures_are_lines_where_there_is_no_display(tmp_path, tiny_weights, monkeypatch, capsys):
+    monkeypatch.setenv("DISPLAY", "")
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((40, 40, 3), 90, np.uint8))
+    demo.main(["--source", str(tmp_path / "a.png"), "--weight_file", str(tiny_weights[0])])
+    out, err = capsys.readouterr()
+    assert out == "a.png  no face\n"
+    assert err.startswith("no display to open a window on: lines are printed; --output_dir OUT")
 
 
 def test_cropped_pictures_need_no_detector(tmp_path, tiny_weights):
@@ -161,7 +192,11 @@ def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
         ("--image_dir", "full", "--output_dir", "full/a.png"): "--output_dir: full/a.png is a file",
         ("--image_dir", "full", "--output_dir", "full/a.png/b"): "Not a directory",
         ("--source", "77"): "no display to open a window on: --output_dir OUT writes files",
-        ("--colour", "blue"): "unrecognized arguments: --colour blue",
+        ("--colour", "blue"): "unrecognized arguments: --colour",
+        ("--image-dir", "full"): "unrecognized arguments: --image-dir: did you mean --image_dir?",
+        ("--source", "typo.mp4"): "--source: typo.mp4 does not exist: give a picture, a folder",
+        ("full", "--output_dir", "full"): "--output_dir: full is the folder of the pictures",
+        ("full/a.png", "none.png"): "none.png does not exist",
         ("--weight_file", "page.hdf5"): "page.hdf5 is not a weight file: it is a web page saved",
         ("--depth", "10"): "wide_resnet_16_3.hdf5 holds a WideResNet 16-3 for 64 px faces, stem",
         (): "no display to open a window on: --output_dir OUT writes files instead, and needs",

@@ -110,7 +110,7 @@ def check(parser, args):
     if args.image_dir is not None and (args.mirror is not None or args.camera_size):
         name = "--camera_size" if args.camera_size else "--mirror"
         parser.error(f"{name} and --image_dir exclude each other: pictures are shown as they are")
-    if args.image_dir is None and args.cropped:
+    if args.cropped and args.image_dir is None and not getattr(args, "inputs", None):
         parser.error("--cropped needs --image_dir")
     if args.cropped and args.margin is not None:
         parser.error("--cropped and --margin exclude each other: nothing is cut")
