@@ -166,3 +166,37 @@ def test_address_that_is_a_file_is_read_as_one_and_others_are_refused(tmp_path, 
     assert len(list(frames.open_source(path.as_uri()))) == 3
     with pytest.raises(UserError, match="^ftp:// is no address that can be read: it may begin"):
         frames.open_source("ftp://admin:secret@host/clip.mp4")
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ((1280, 720), ""),
+        ((640, 480), "camera 3 has no 1280x720: its pictures are 640x480\n"),
+    ],
+)
+def test_camera_is_asked_for_a_size_and_another_one_is_said(given, said, monkeypatch, capsys):
+    asked = {}
+
+    class Capture:
+        def isOpened(self):
+            return True
+
+        def set(self, setting, value):
+            asked[setting] = value
+
+        def get(self, setting):
+            return 0.0
+
+        def read(self):
+            return True, np.zeros((given[1], given[0], 3), np.uint8)
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *source: Capture())
+    shown = iter(frames.open_source("3", (1280, 720)))
+    assert next(shown).image.shape[1::-1] == given
+    shown.close()
+    assert asked[cv2.CAP_PROP_FRAME_WIDTH] == 1280 and asked[cv2.CAP_PROP_FRAME_HEIGHT] == 720
+    assert capsys.readouterr().err == said

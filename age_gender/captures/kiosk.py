@@ -14,6 +14,7 @@ from age_gender.output.placing import Memory
 
 CAPTURE, SAVE, YES, NO = ord(" "), ord("s"), ord("y"), ord("n")
 MESSAGE_SECONDS = 3.0  # that a message stays on the screen
+ASKED_SECONDS = 60.0  # that a question waits for its answer: the visitor has left
 REPEATED = 1.0  # seconds without the key that asked, before it counts as an answer: it may be held
 FLASH_SECONDS = 0.15
 
@@ -174,6 +175,8 @@ class Kiosk:
                 self.show(f"{self._texts.not_saved}: {outcome.text}")
             self._pending -= 1
             self._failed += not outcome.saved
+        if self._asking is not None and time.monotonic() - self._asked > ASKED_SECONDS:
+            self._asking = None
         if self._asking is not None:
             return self._texts.question(*self._asked_for())
         if self._pending:

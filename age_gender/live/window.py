@@ -6,6 +6,7 @@ import functools
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -30,20 +31,32 @@ SPECIAL_KEYS = {  # codes of X11 (Qt, GTK), of its keypad, of Windows, of macOS
 SCREEN = (1024, 768)  # pixels, where the system does not say how large it is
 ROOM = 0.85  # of the screen, for the pictures: the rest is for bars and borders
 # OpenCV's Qt on Linux is for X11, whatever other programs are told to use.
+QT_PLUGIN = "qt/plugins/platforms/libqxcb.so"  # in OpenCV's folder
 QT = {"QT_QPA_PLATFORM": "xcb"} if sys.platform == "linux" else {}
 
 
 def require_display(remedy):
     """Raise `UserError` if no window can be opened; its message ends with ``remedy``.
 
-    Without a display Qt ends the whole process, so a child process tries first.
+    Without a display Qt ends the whole process, so where that is not sure a child tries first.
     """
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         raise UserError(f"no display to open a window on: {remedy}")
+    if _qt_can_open():
+        return
     trial = "import cv2; cv2.namedWindow('trial'); cv2.waitKey(1)"
     command = [sys.executable, "-c", trial]
     if subprocess.run(command, capture_output=True, env=os.environ | QT).returncode:
         raise UserError(f"no display to open a window on: {remedy}")
+
+
+def _qt_can_open():
+    """Whether Qt will open a window for certain: its plugin can be loaded, and X11 answers."""
+    try:
+        ctypes.CDLL(str(Path(cv2.__file__).parent / QT_PLUGIN))
+        return bool(_x11(os.environ.get("DISPLAY"))[1])
+    except OSError:  # another system, or another OpenCV
+        return False
 
 
 @functools.cache
@@ -66,13 +79,20 @@ def screen_size():
 
 
 def _x11_screen_size():
-    """The connection stays open: an X server that loses its last client starts over."""
+    x11, server = _x11(os.environ.get("DISPLAY"))
+    return (x11.XDisplayWidth(server, 0), x11.XDisplayHeight(server, 0)) if server else SCREEN
+
+
+@functools.cache
+def _x11(display):
+    """The library of X11, and the server of a display or None; `OSError` without the library.
+
+    The connection stays open: an X server that loses its last client starts over.
+    """
     x11 = ctypes.CDLL("libX11.so.6")
     x11.XOpenDisplay.restype = ctypes.c_void_p
-    server = ctypes.c_void_p(x11.XOpenDisplay(None))
-    if not server:
-        return SCREEN
-    return x11.XDisplayWidth(server, 0), x11.XDisplayHeight(server, 0)
+    server = x11.XOpenDisplay(display and os.fsencode(display))
+    return x11, server and ctypes.c_void_p(server)
 
 
 class Window:

@@ -235,6 +235,16 @@ def test_key_that_is_held_is_no_answer_to_its_own_question(sender, tmp_path, clo
     assert kiosk.press(SAVE) and kiosk.requested
 
 
+def test_question_that_nobody_answers_goes(sender, tmp_path, clock):
+    kiosk = Kiosk(sender, tmp_path, consent=True)
+    kiosk.press(CAPTURE)
+    clock.now += 59
+    assert kiosk.caption().asks
+    clock.now += 2
+    assert not kiosk.caption().asks
+    assert not kiosk.press(YES) and not kiosk.requested
+
+
 def test_caption_says_what_is_stored_and_where(sender, tmp_path):
     kiosk = Kiosk(sender, tmp_path, save_faces=True, consent=True, sends=True)
     idle = kiosk.caption()
