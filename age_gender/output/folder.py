@@ -26,7 +26,6 @@ from age_gender.pictures import UnreadablePicture, marked, read
 AHEAD = 16  # pictures for each core that are worked on, or wait for those before them
 KEPT_FORMATS = (".jpg", ".jpeg", ".png")  # others become PNG under their name with .png added
 LONGEST = 255 - len(".part")  # bytes of a name that is written
-PNG_LEVEL = 1  # of compression: higher ones take several times as long
 
 
 @dataclasses.dataclass
@@ -325,9 +324,8 @@ def _draw(image, boxes, texts, target):
     image = annotate(image, boxes, texts, in_place=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     suffix = target.suffix.lower()
-    options = [cv2.IMWRITE_JPEG_QUALITY, 92]
-    if suffix == ".png":
-        options = [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL]
+    # OpenCV's own way to compress PNG is its fastest: half the time of level 1
+    options = [cv2.IMWRITE_JPEG_QUALITY, 92] if suffix != ".png" else []
     encoded = cv2.imencode(suffix, image, options)[1]
     with atomic_write(target) as partial, open(partial, "wb") as file:
         file.writelines(marked(encoded))
