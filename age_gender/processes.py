@@ -135,7 +135,10 @@ class Workers:
     def __init__(self, count, prepare=None, arguments=(), context=spawn):
         if context is not spawn:
             _get_ready(prepare, arguments)
-            prepare, arguments = None, ()
+            if THREADED & sys.modules.keys():
+                context = spawn  # it has loaded what a fork would wait for without end
+            else:
+                prepare, arguments = None, ()
         self._prepare = context, prepare, arguments
         self._queue = collections.deque()
         self._failed_starts = 0

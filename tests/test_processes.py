@@ -206,6 +206,21 @@ if __name__ == "__main__":
 """
 
 
+def _load_threads():
+    sys.modules.setdefault("jax", sys)
+
+
+def test_no_process_is_forked_where_getting_ready_has_loaded_threads(monkeypatch):
+    for name in processes.THREADED:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    try:
+        with processes.pool(_load_threads, most=1, fork=True) as pool:
+            assert pool.wait(pool.submit(os.getppid)) == (os.getpid(), None)
+            assert pool._prepare[0] is processes.spawn
+    finally:
+        sys.modules.pop("jax")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork")
 def test_forked_processes_keep_the_same_promises(script):
     out, err = script(FORKS).communicate()
