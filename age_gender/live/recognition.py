@@ -22,20 +22,22 @@ VIEW = 0.25  # distance to all others from which an embedding is worth keeping
 MOST_VIEWS = 6  # embeddings of one face
 REFRESH = 5.0  # seconds after which an embedding is computed anew
 RETRY = 0.5  # seconds after which a new face is compared again with those that are away
-PAUSE = 0.2  # seconds at least between two embeddings of a face that are not urgent
-RATE = 0.1  # embeddings for each frame, in the long run,
-BURST = 10.0  # and at once: a cut to a group
-SPARE = 4.0  # of them that are kept for what is urgent
+PAUSE = 0.3  # seconds at least between two embeddings of a face that are not urgent
+RATE = 3.0  # embeddings a second, in the long run,
+BURST = 15.0  # and at once: a cut to a group
+SPARE = 2.0  # of them that are kept for what is urgent
 
 
 class Budget:
-    """How many embeddings may be computed: no more than `RATE` a frame in the long run."""
+    """How many embeddings may be computed: no more than `RATE` a second in the long run."""
 
     def __init__(self):
-        self._left = BURST
+        self._left, self._time = BURST, None
 
-    def next_frame(self):
-        self._left = min(self._left + RATE, BURST)
+    def go_on(self, time):
+        """Tell the time of the next frame, in seconds."""
+        passed = 0 if self._time is None else time - self._time
+        self._left, self._time = min(self._left + RATE * passed, BURST), time
 
     def take(self, urgent):
         """Whether one may be computed now."""

@@ -75,7 +75,7 @@ class Tracker:
             List of N `TrackedFace`, in the order of ``faces``.
         """
         self._shot += new_shot
-        self._budget.next_frame()
+        self._budget.go_on(time)
         self.tracked = [each for each in self.tracked if self._is_remembered(each, time)]
         detections = [
             Detection(time, face, place, appearance(cut), male, ages, embed_it, self._budget)
@@ -138,7 +138,7 @@ class Tracker:
         """Whether a detection in the place of a tracked face is certainly that face."""
         if tracked.doubts or detection.time - tracked.time >= CONTINUOUS:
             return False
-        if float(tracked.look @ detection.look) < ALIKE:
+        if not _alike(tracked, detection):
             return False
         if detection.time - tracked.checked < recognition.PAUSE:
             return True
@@ -163,6 +163,11 @@ class Tracker:
         rows = [row for row in range(len(detections)) if row not in sure]
         if not rest or not rows:
             return {}
+        if any(each.views for each in rest):
+            for row in rows:
+                detections[row].embedding(
+                    urgent=row not in held or not _alike(held[row], detections[row])
+                )
         costs = np.array(
             [[self._cost(detections[row], each, held.get(row)) for each in rest] for row in rows]
         )
@@ -182,19 +187,18 @@ class Tracker:
             held: the `TrackedFace` in whose place it is, or None.
         """
         in_place = held is tracked
-        if not tracked.views or (embedding := detection.embedding()) is None:
-            alike = float(tracked.look @ detection.look)
-            if in_place and (alike >= ALIKE or tracked.views):
-                return recognition.NEAR_SAME
-            return IMPOSSIBLE
-        apart = tracked.views.distance(embedding)
-        if in_place:
-            return IMPOSSIBLE if self._is_another(tracked, detection, apart) else apart
         near = (
             tracked.shot == self._shot
             and detection.time - tracked.seen < RECENT
             and distance(face_at(detection.place), tracked.expected(detection.time)) is not None
         )
+        if not tracked.views or detection.known is None:
+            if _alike(tracked, detection) and (in_place or near) or (in_place and tracked.views):
+                return recognition.NEAR_SAME
+            return IMPOSSIBLE
+        apart = tracked.views.distance(detection.known)
+        if in_place:
+            return IMPOSSIBLE if self._is_another(tracked, detection, apart) else apart
         limit = recognition.NEAR_SAME if near else recognition.SAME
         return apart if apart < limit else IMPOSSIBLE
 
@@ -250,6 +254,11 @@ class Tracker:
         earlier.go_on_as(tracked)
         self.tracked.remove(tracked)
         return earlier
+
+
+def _alike(tracked, detection):
+    """Whether a face looks as it did."""
+    return float(tracked.look @ detection.look) >= ALIKE
 
 
 def distance(new, old):
