@@ -1,8 +1,8 @@
 """How much memory one input may take: so much beside others, more where it is handled alone.
 
 The numbers follow from one, the largest picture: a limit of 200 megapixels lets a picture that is
-handled alone take 320 MB, and one beside others 160 MB. Together with the network and two
-processes that search for faces (1,060 MB) that stays below 1.5 GB (benchmarks/README.md).
+handled alone take 320 MB, and one beside others 160 MB. Together with two processes that search
+for faces and estimate (310 MB) that stays below 1 GB (benchmarks/README.md).
 """
 
 import contextlib
