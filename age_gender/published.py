@@ -8,7 +8,7 @@ from age_gender.command_line import UserError
 from age_gender.genders import ORDER, SWAPPED_ORDER
 
 FOLDER = installation.WEIGHTS
-SHIPPED = "wide_resnet_16_3.hdf5"
+SHIPPED = "wide_resnet_16_2.hdf5"
 RELEASE = "https://github.com/yu4u/age-gender-estimation/releases/download/v0.5/"
 PUBLISHED = {
     "weights.28-3.73.hdf5": {

@@ -1,6 +1,6 @@
 """Weight files: read and write them, and print what is in them.
 
-    python3 -m age_gender.weights pretrained_models/wide_resnet_16_3.hdf5
+    python3 -m age_gender.weights pretrained_models/wide_resnet_16_2.hdf5
 
 Files are in Keras 2's HDF5 layout, which the original program reads and writes. Only numbers
 and short texts are read from a file, never code, so that a file from a stranger is safe to open.

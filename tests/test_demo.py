@@ -198,7 +198,7 @@ def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
         ("full", "--output_dir", "full"): "--output_dir: full is the folder of the pictures",
         ("full/a.png", "none.png"): "none.png does not exist",
         ("--weight_file", "page.hdf5"): "page.hdf5 is not a weight file: it is a web page saved",
-        ("--depth", "10"): "wide_resnet_16_3.hdf5 holds a WideResNet 16-3 for 64 px faces, stem",
+        ("--depth", "10"): "wide_resnet_16_2.hdf5 holds a WideResNet 16-2 for 96 px faces, stem",
         (): "no display to open a window on: --output_dir OUT writes files instead, and needs",
     }.items():
         done = command("demo.py", *arguments)

@@ -53,7 +53,7 @@ def test_any_number_of_faces_compiles_one_graph_and_is_silent(tiny_weights, runt
 
 
 def test_both_runtimes_give_the_same_numbers_with_the_shipped_weights():
-    faces = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
+    faces = np.random.default_rng(0).integers(0, 256, (5, 96, 96, 3), dtype=np.uint8)
     faces[1:] //= np.array([2, 4, 16, 255], np.uint8).reshape(4, 1, 1, 1)
     ours, theirs = (Estimator(runtime=runtime)(faces) for runtime in RUNTIMES)
     np.testing.assert_allclose(ours.males, theirs.males, atol=1e-5)
