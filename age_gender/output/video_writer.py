@@ -1,8 +1,9 @@
 """Writes a video whose frames have times of their own, and keeps what is whole when that fails.
 
-MPEG-4 in an MP4 file, by FFmpeg's libraries (PyAV): unlike OpenCV's writer it takes any times, and
+H.264 in an MP4 file, by FFmpeg's libraries (PyAV): unlike OpenCV's writer it takes any times, and
 says when the disk is full. Until it is closed the file consists of fragments, each of which can be
-played without those behind it; closing it makes it an ordinary MP4 file.
+played without those behind it, with all frames but the newest; closing it makes it an ordinary MP4
+file.
 """
 
 import contextlib
@@ -12,11 +13,16 @@ from fractions import Fraction
 
 import cv2
 
-from age_gender.command_line import UserError
+from age_gender.command_line import UserError, log
 from age_gender.files import sync
 
 TICKS = 60000  # per second, at most 65535 in MPEG-4; they divide the usual rates
+H264 = "libx264"
+# About as good as MPEG-4 of QUALITY and smaller (1280 x 720, a test picture: 40.1 dB and 18.5 kB a
+# frame against 40.4 dB and 28.2 kB, 5.9 ms against 4.0); without a delay, for `keep_whole`.
+H264_OPTIONS = {"preset": "superfast", "crf": "20", "tune": "zerolatency"}
 QUALITY = 3  # quantiser of MPEG-4, from 1 (best) to 31
+BT601 = 6  # FFmpeg's number of the colours that its conversion from BGR gives
 LONGEST = 1000.0  # seconds that one frame is shown; MPEG-4 allows an hour
 FRAGMENTS = {"movflags": "hybrid_fragmented+frag_every_frame"}
 
@@ -91,10 +97,15 @@ class VideoWriter:
         self._failure = av.FFmpegError
         self._to_frame = av.VideoFrame.from_ndarray
         self._container = av.open(self._file, "w", format="mp4", options=FRAGMENTS)
-        self._stream = self._container.add_stream("mpeg4", rate=30)
+        if H264 in av.codecs_available:
+            self._stream = self._container.add_stream(H264, rate=30, options=H264_OPTIONS)
+        else:
+            log("warning: PyAV has no H.264 encoder here: MPEG-4 instead, which no browser plays")
+            self._stream = self._container.add_stream("mpeg4", rate=30)
+            self._stream.codec_context.qmin = self._stream.codec_context.qmax = QUALITY
         coder = self._stream.codec_context
         coder.width, coder.height, coder.pix_fmt = width, height, "yuv420p"
-        coder.qmin = coder.qmax = QUALITY
+        coder.colorspace = BT601
         coder.time_base = self._stream.time_base = Fraction(1, TICKS)
         try:
             coder.open()

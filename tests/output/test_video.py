@@ -3,6 +3,7 @@ import csv
 import errno
 import json
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from age_gender.frames import Frame, open_source
 from age_gender.live.analyst import Analysis
 from age_gender.live.player import Shown
 from age_gender.live.worker import AnalysedFace
-from age_gender.output import video
+from age_gender.output import video, video_writer
 from age_gender.output.video import open_recording
 from age_gender.output.video_writer import LONGEST
 from helpers.disk import limited_files
@@ -52,6 +53,23 @@ def test_rows_alone_are_json_of_each_face_or_of_a_video_without_one(capsys):
     (other,) = map(json.loads, capsys.readouterr().out.splitlines())
     assert (other.pop("file"), other.pop("status")) == ("b.mp4", "no face")
     assert list(row) == ["file", "status", *other] and not any(other.values())
+
+
+@pytest.mark.parametrize(("encoder", "codec"), [("libx264", "h264"), ("none", "mpeg4")])
+@pytest.mark.parametrize("size", [(2, 2), (16, 16), (48, 64), (2160, 3840), (48, 8190)])
+def test_video_is_h264_or_else_mpeg4(tmp_path, monkeypatch, capsys, encoder, codec, size):
+    monkeypatch.setattr(video_writer, "H264", encoder)
+    with open_recording(tmp_path, 10.0) as record:
+        for number in (1, 2):
+            each = shown(number, number / 10, size=size)
+            record.add(each, each.frame.image)
+    with av.open(tmp_path / "video.mp4") as made:
+        stream = made.streams.video[0]
+        assert (stream.codec_context.name, stream.format.name) == (codec, "yuv420p")
+        assert (stream.height, stream.width) == size
+        assert len(list(made.decode(video=0))) == 2
+    warning = "warning: PyAV has no H.264 encoder here: MPEG-4 instead, which no browser plays\n"
+    assert capsys.readouterr().err == (warning if encoder == "none" else "")
 
 
 def test_video_and_tables_have_frame_time_and_identity(tmp_path, capsys):
