@@ -48,6 +48,16 @@ def owners(path):
     return {os.geteuid(), os.stat(path).st_uid} if hasattr(os, "geteuid") else None
 
 
+def foreign(status):
+    """Whether a file of this ``os.stat`` is another user's, or others may write to it.
+
+    False where files have no owners.
+    """
+    if not hasattr(os, "geteuid"):
+        return False
+    return status.st_uid != os.geteuid() or bool(status.st_mode & 0o022)
+
+
 def peak_memory():
     """The most bytes of memory that this process has held; None where the system does not say."""
     try:

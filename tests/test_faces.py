@@ -69,7 +69,7 @@ def test_aligned_cut_gives_back_utkfaces_chips(finder, shared, tmp_path):
             again = finder.aligned(canvas, face, 200)
             correlations.append(np.corrcoef(chip.ravel(), again.ravel())[0, 1])
     assert len(correlations) > 0.9 * len(chips)
-    assert np.median(correlations) > 0.98
+    assert np.median(correlations) > 0.9  # they were cut by other landmarks
 
 
 def _originals_cut(image, d, margin, size):

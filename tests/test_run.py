@@ -88,11 +88,15 @@ def test_space_captures_s_saves_and_q_ends_though_the_server_does_not_answer(
     options = ["--output_dir", "saved", "--consent", "--save_faces", "--embeddings"]
     options += ["--weight_file", tiny_weights[0], "--countdown", "0"]
     program = on_screen(ROOT / "run.py", *options, clip=clip)
-    for key in ("space", "n", "s"):
+
+    def saved():
+        program.press("s")  # has no answer before the first face is found
+        program.press("y")
+        return list((tmp_path / "saved").glob("*.jpg"))
+
+    until(saved)
+    for key in ("space", "n"):
         program.press(key)
-    assert waiting(tmp_path) == []
-    program.press("y")
-    until(lambda: list((tmp_path / "saved").glob("*.jpg")))
     assert waiting(tmp_path) == []
     program.press("space")
     program.press("y")
@@ -166,7 +170,7 @@ def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
             "--headless",
             "--source",
             "no.mp4",
-        ): "--source: no.mp4 does not exist: give a camera",
+        ): "--source: no.mp4 does not exist: give a picture",
     }.items():
         done = command("run.py", *arguments, env={"CAPTURES_OUTBOX": str(tmp_path / "outbox")})
         assert done.returncode == 2 and done.stdout == ""

@@ -49,6 +49,8 @@ def open_recording(output, rate, with_interval=False, name=None, as_json=False):
         except OSError as error:
             if error is not recording.video.error:
                 raise
+            with contextlib.suppress(OSError):  # the error of the video is the one to tell
+                recording.finish()
         with interrupts.finishing(), naming(output / VIDEO):
             kept = count_frames(partial)
             if kept:

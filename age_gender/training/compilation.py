@@ -14,7 +14,7 @@ import zlib
 
 import keras
 
-from age_gender import autotune, installation
+from age_gender import autotune, installation, system
 from age_gender.command_line import UserError, log
 
 MOST = 2**28  # bytes that are kept of all machines and versions
@@ -63,11 +63,11 @@ def _private(folder):
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
         folder.chmod(0o700)  # whatever the umask
-    for each in (folder.parent, folder) if hasattr(os, "geteuid") else ():
+    for each in (folder.parent, folder):
         found = each.lstat()
         if not stat.S_ISDIR(found.st_mode):
             raise UserError(f"{each} is not a folder")
-        if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        if system.foreign(found):
             raise UserError(f"other users may write to {each}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"{folder} cannot be written to")
