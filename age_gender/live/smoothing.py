@@ -19,7 +19,7 @@ GAIN = 8.0  # Hz more for each width (or factor of e in size) a second,
 SPEED_CUTOFF = 2.0  # Hz, of the speed; see Casiez et al.
 BREAK = 0.5  # seconds without the face, and
 JUMP = 1.0  # widths from frame to frame, after which the filter begins anew
-HOLD = 1.0  # pixels by which a number must change before what is shown does
+HOLD = 0.01  # widths, at least a pixel, by which a number changes before what is shown does
 IN_CHIPS = 1.32  # width of the detector's boxes, in dlib's chips without padding (median)
 RESTING = 0.15  # widths a second of which half is taken for noise, of less more
 AHEAD = 0.2  # seconds for which a movement is continued at most
@@ -133,7 +133,7 @@ class SteadyBox:
         exact = np.array((x - self.width / 2, y - self.width / 2, self.width, self.width))
         if self._shown is None:
             self._shown = np.round(exact)
-        moved = np.abs(exact - self._shown) > HOLD
+        moved = np.abs(exact - self._shown) > max(HOLD * self.width, 1)
         self._shown = np.where(moved, np.round(exact), self._shown)
         return Face(*map(int, self._shown), score)
 
