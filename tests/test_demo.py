@@ -146,7 +146,7 @@ def test_margin_against_the_weights_is_obeyed_with_a_warning(tmp_path, capsys, t
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--cropped"], "--cropped needs --image_dir"),
+        (["--cropped"], "--cropped needs pictures"),
         (["--image_dir", "a", "--overwrite"], "--overwrite needs --output_dir"),
         (["--image_dir", "a", "--resume"], "--resume needs --output_dir"),
         (["--output_dir", "a", "--resume"], "--resume needs --image_dir"),

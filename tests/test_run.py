@@ -164,7 +164,7 @@ def test_mistakes_are_one_line_and_exit_code_2(command, tmp_path):
             "--headless",
             "--full_screen",
         ): "--full_screen needs the window: it cannot be used with --headless",
-        ("--cropped",): "--cropped needs --image_dir",
+        ("--cropped",): "--cropped needs pictures",
         (): "no display to open a window on: --headless captures without one",
         (
             "--headless",

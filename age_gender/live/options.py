@@ -111,7 +111,7 @@ def check(parser, args):
         name = "--camera_size" if args.camera_size else "--mirror"
         parser.error(f"{name} and --image_dir exclude each other: pictures are shown as they are")
     if args.cropped and args.image_dir is None and not getattr(args, "inputs", None):
-        parser.error("--cropped needs --image_dir")
+        parser.error("--cropped needs pictures")
     if args.cropped and args.margin is not None:
         parser.error("--cropped and --margin exclude each other: nothing is cut")
 

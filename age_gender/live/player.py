@@ -5,6 +5,7 @@ frame, and every frame is shown with the newest analysis: nothing waits for anyt
 """
 
 import collections
+import contextlib
 import dataclasses
 import queue
 import threading
@@ -162,6 +163,11 @@ class Player:
 
     def __iter__(self):
         last = Frame.now("", np.zeros((480, 640, 3), np.uint8), 0)
+        if not self._source.live:
+            with contextlib.closing(iter(self._source)) as frames:
+                last = next(frames, last)._replace(
+                    number=0
+                )  # shown, but not a part of what is made
         while not self._source.live and not self._analyst.ready:
             self._analyst.poll(POLL)
             yield Shown(last, [], None, LOADING)

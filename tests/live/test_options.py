@@ -16,7 +16,7 @@ def parse(*arguments):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--cropped"], "--cropped needs --image_dir"),
+        (["--cropped"], "--cropped needs pictures"),
         (["--camera_size", "big"], "argument --camera_size: 'big' is no size: give one such as"),
         (
             ["--image_dir", "a", "--camera_size", "90x90"],

@@ -64,6 +64,8 @@ def test_every_frame_of_a_video_is_shown_at_its_speed_with_the_newest_analysis(t
         shown.append(each)
         asked_at += [len(shown)] * (len(analyst.asked) - len(asked_at))
     assert [each.message for each in shown[:3]] == [player.LOADING] * 3
+    first_picture = next(iter(frames.open_source(path))).image
+    assert all((each.frame.image == first_picture).all() for each in shown[:3])
     numbers = [each.frame.number for each in shown]
     assert sorted(set(numbers)) == [*range(21)] and numbers == sorted(numbers)  # 0: none yet
     shown, first = shown[numbers.index(1) :], numbers.index(1)
