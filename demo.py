@@ -130,6 +130,7 @@ def video(args, session, name, source, windowed):
             with_interval=session.recipe.interval_factor is not None,
             name=name,
             as_json=args.json,
+            sound_of=None if source.live else source.path,
         )
     mirror = session.mirror(args.mirror, source)
     labels, mirrored_labels, stopped = Memory(), Memory(), False

@@ -67,27 +67,31 @@ class Clock:
             )
 
 
+@contextlib.contextmanager
 def open_file(path):
-    """OpenCV's reader of a video file: `open_capture` of the file alone.
+    """OpenCV's reader of a video file: `open_capture` of the file alone."""
+    with ffmpeg_file(path) as (address, options):
+        text = "|".join(f"{key};{value}" for key, value in options.items())
+        with open_capture((address, cv2.CAP_FFMPEG), text) as capture:
+            yield capture
+
+
+@contextlib.contextmanager
+def ffmpeg_file(path):
+    """Yield the address under which FFmpeg reads a file alone, and its options, a dict.
 
     FFmpeg gets the open file instead of its name, which it may take for an address or a pattern,
     and may open no other file or address that the video names.
     """
     if os.name == "nt":  # file names are plain there, and FFmpeg has no open files of Python's
-        return open_capture((f"file:{os.path.abspath(path)}", cv2.CAP_FFMPEG), ONLY.format("file"))
-    return _with_open_file(path)
-
-
-@contextlib.contextmanager
-def _with_open_file(path):
+        yield f"file:{os.path.abspath(path)}", {"protocol_whitelist": "file"}
+        return
     try:
         file = open(path, "rb")  # noqa: SIM115
     except OSError as error:
         raise UserError(f"{printable(path)}: {error.strerror}") from error
     with file:
-        options = f"fd;{file.fileno()}|{ONLY.format('fd')}"
-        with open_capture(("fd:", cv2.CAP_FFMPEG), options) as capture:
-            yield capture
+        yield "fd:", {"fd": str(file.fileno()), "protocol_whitelist": "fd"}
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import contextlib
 from age_gender import interrupts
 from age_gender.command_line import UserError, plural
 from age_gender.files import naming, replace
+from age_gender.output.sound import open_sound
 from age_gender.output.tables import face_columns, face_line, face_row, open_tables
 from age_gender.output.video_writer import VideoWriter, count_frames
 
@@ -13,7 +14,7 @@ COLUMNS = ["file", "status", "source", "frame", "time", "identity"]  # before th
 
 
 @contextlib.contextmanager
-def open_recording(output, rate, with_interval=False, name=None, as_json=False):
+def open_recording(output, rate, with_interval=False, name=None, as_json=False, sound_of=None):
     """Yield a `Recording`; its files get their names when they are complete.
 
     If the video cannot grow, what is whole of it is kept, and the tables up to there.
@@ -24,6 +25,7 @@ def open_recording(output, rate, with_interval=False, name=None, as_json=False):
         with_interval: rows have the ends of the age interval.
         name: of the video, camera or stream, in the rows.
         as_json: print the rows of the tables as JSON.
+        sound_of: path of the video file whose sound the video gets; None for no sound.
 
     Raises `UserError` if no frame came, or none could be analysed; `OSError` if the video cannot
     be written, or be read again.
@@ -37,8 +39,9 @@ def open_recording(output, rate, with_interval=False, name=None, as_json=False):
         recording.check()
         return
     partial = output / f"{VIDEO}.part"
-    with open_tables(output, columns, as_json) as write_row:
-        recording = Recording(VideoWriter(partial, rate), write_row, columns, name)
+    with open_tables(output, columns, as_json) as write_row, open_sound(sound_of) as sound:
+        video = VideoWriter(partial, rate, sound)
+        recording = Recording(video, write_row, columns, name, sound)
         try:
             with _closing(recording.video, output / VIDEO):
                 yield recording
@@ -85,6 +88,7 @@ class Recording:
         write_row: as `tables.open_tables` yields it.
         columns: of the tables.
         name: of the source, in the rows.
+        sound: `sound.Sound` that the video gets; None for none.
 
     Attributes:
         video: `VideoWriter`.
@@ -92,8 +96,9 @@ class Recording:
             that could not be, of identities.
     """
 
-    def __init__(self, video, write_row, columns, name):
+    def __init__(self, video, write_row, columns, name, sound=None):
         self.video = video
+        self._sound = sound
         self.frames = self.analysed = self.failed = 0
         self._write_row = write_row
         self._columns, self._name = columns, name
@@ -106,6 +111,8 @@ class Recording:
         if shown.frame.number != self._last:
             if self._start is None:
                 self._start = shown.frame.time
+                if self._sound is not None:
+                    self._sound.start = self._start
             if self.video is not None:
                 self.video.write(picture, shown.frame.time - self._start)
             self.frames += 1

@@ -25,6 +25,8 @@ QUALITY = 3  # quantiser of MPEG-4, from 1 (best) to 31
 BT601 = 6  # FFmpeg's number of the colours that its conversion from BGR gives
 LONGEST = 1000.0  # seconds that one frame is shown; MPEG-4 allows an hour
 FRAGMENTS = {"movflags": "hybrid_fragmented+frag_every_frame"}
+# No picture waits for sound that does not come, and sound that begins later stays there.
+WITH_SOUND = {"max_interleave_delta": "1", "avoid_negative_ts": "disabled"}
 
 
 class VideoWriter:
@@ -35,14 +37,16 @@ class VideoWriter:
     Args:
         path: the file, replaced if it exists.
         rate: frames per second, for how long the last frame is shown.
+        sound: `sound.Sound`; None for none.
 
     Attributes:
         frames: how many it was given; a longer pause than `LONGEST` has frames of its own.
     """
 
-    def __init__(self, path, rate):
+    def __init__(self, path, rate, sound=None):
         self.path = path
         self.frames = 0
+        self._sound = sound
         self._duration = max(round(TICKS / rate), 1)
         self._file = _File(path)
         self._container = self._picture = None
@@ -70,6 +74,7 @@ class VideoWriter:
         else:
             picture = cv2.resize(picture, self._size)
         tick, pause = max(round(seconds * TICKS), self._tick + 1), round(LONGEST * TICKS)
+        self._mux_sound(tick)
         while self._picture is not None and tick - self._tick > pause:
             self._encode(self._picture, self._tick + pause)
         self._picture = picture
@@ -96,7 +101,8 @@ class VideoWriter:
         self._size = (width, height)
         self._failure = av.FFmpegError
         self._to_frame = av.VideoFrame.from_ndarray
-        self._container = av.open(self._file, "w", format="mp4", options=FRAGMENTS)
+        options = FRAGMENTS | (WITH_SOUND if self._sound else {})
+        self._container = av.open(self._file, "w", format="mp4", options=options)
         if H264 in av.codecs_available:
             self._stream = self._container.add_stream(H264, rate=30, options=H264_OPTIONS)
         else:
@@ -113,6 +119,8 @@ class VideoWriter:
             raise UserError(
                 f"{self.path}: a video cannot have {width} x {height} pixels: give a smaller one"
             ) from error
+        if self._sound is not None:
+            self._sound.add_to(self._container)
 
     def _encode(self, picture, tick):
         frame = self._to_frame(picture, format="bgr24")
@@ -132,9 +140,22 @@ class VideoWriter:
         if self.error is not None:
             raise self.error
 
+    def _mux_sound(self, tick, last=False):
+        if self._sound is None:
+            return
+        for packet in self._sound.packets(tick / TICKS, last):
+            try:
+                self._container.mux(packet)
+            except (OSError, self._failure) as error:
+                if self.error is not None:
+                    raise self.error from error
+                self._sound.fail(error)
+                return
+
     def _finish(self):
         try:
             if self.error is None:
+                self._mux_sound(self._tick + self._duration, last=True)
                 self._mux(self._stream.encode(None))
         finally:
             self._container.close()
