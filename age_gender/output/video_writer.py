@@ -25,8 +25,14 @@ QUALITY = 3  # quantiser of MPEG-4, from 1 (best) to 31
 BT601 = 6  # FFmpeg's number of the colours that its conversion from BGR gives
 LONGEST = 1000.0  # seconds that one frame is shown; MPEG-4 allows an hour
 FRAGMENTS = {"movflags": "hybrid_fragmented+frag_every_frame"}
-# No picture waits for sound that does not come, and sound that begins later stays there.
-WITH_SOUND = {"max_interleave_delta": "1", "avoid_negative_ts": "disabled"}
+# No picture waits for sound that does not come, and sound that begins later stays there. A fragment
+# for each packet that comes would give some of the sound's packets the time of the next one.
+WITH_SOUND = {
+    "movflags": "hybrid_fragmented",
+    "frag_duration": "1000",  # microseconds
+    "max_interleave_delta": "1",
+    "avoid_negative_ts": "disabled",
+}
 
 
 class VideoWriter:
@@ -101,7 +107,7 @@ class VideoWriter:
         self._size = (width, height)
         self._failure = av.FFmpegError
         self._to_frame = av.VideoFrame.from_ndarray
-        options = FRAGMENTS | (WITH_SOUND if self._sound else {})
+        options = WITH_SOUND if self._sound else FRAGMENTS
         self._container = av.open(self._file, "w", format="mp4", options=options)
         if H264 in av.codecs_available:
             self._stream = self._container.add_stream(H264, rate=30, options=H264_OPTIONS)

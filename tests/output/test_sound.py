@@ -42,6 +42,13 @@ def write_clip(path, codec, seconds=FRAMES / RATE, offset=0.0, rate=48000, coder
     return path
 
 
+def steps(path):
+    """Seconds from each of the sound's packets to the next, but the last of them."""
+    with av.open(str(path)) as made:
+        times = [float(p.dts * p.time_base) for p in made.demux(audio=0) if p.dts is not None]
+    return np.diff(times)[:-1]
+
+
 def record(path, folder, first=1, last=FRAMES):
     """Write the frames of a clip from one number to another, as they are."""
     with open_recording(folder, RATE, sound_of=path) as recording:
@@ -99,6 +106,7 @@ def test_sound_goes_with_the_pictures(tmp_path, capsys, name, codec, written, fi
     made = record(write_clip(tmp_path / name, codec), tmp_path / "out", first)
     found, flash, click, end = heard(made)
     assert found == written
+    assert np.ptp(steps(made)) < 2e-3  # Matroska's times are whole milliseconds
     assert flash == pytest.approx(FLASH - (first - 1) / RATE, abs=0.01)
     assert click == pytest.approx(flash, abs=0.05)
     assert end == pytest.approx((FRAMES - first + 1) / RATE, abs=0.1)
@@ -134,6 +142,7 @@ def test_file_that_was_not_closed_has_sound_in_its_fragments(tmp_path):
             if frame.number == 25:
                 (tmp_path / "cut.mp4").write_bytes((tmp_path / "out/video.mp4.part").read_bytes())
     _, flash, click, end = heard(tmp_path / "cut.mp4")
+    assert np.ptp(steps(tmp_path / "cut.mp4")) < 2e-3
     assert (flash, click, end) == pytest.approx((FLASH, FLASH, 2.4), abs=0.05)
 
 
