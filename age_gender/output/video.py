@@ -7,7 +7,7 @@ from age_gender.command_line import UserError, plural
 from age_gender.files import naming, replace
 from age_gender.output.sound import open_sound
 from age_gender.output.tables import face_columns, face_line, face_row, open_tables
-from age_gender.output.video_writer import VideoWriter, count_frames
+from age_gender.output.video_writer import VideoWriter, count_frames, move_index_forward
 
 VIDEO = "video.mp4"
 COLUMNS = ["file", "status", "source", "frame", "time", "identity"]  # before those of the face
@@ -57,6 +57,8 @@ def open_recording(output, rate, with_interval=False, name=None, as_json=False, 
         with interrupts.finishing(), naming(output / VIDEO):
             kept = count_frames(partial)
             if kept:
+                if recording.video.error is None:
+                    move_index_forward(partial)
                 replace(partial, output / VIDEO)
             else:
                 partial.unlink()

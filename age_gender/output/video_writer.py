@@ -33,6 +33,7 @@ WITH_SOUND = {
     "max_interleave_delta": "1",
     "avoid_negative_ts": "disabled",
 }
+INDEX_IN_FRONT = {"movflags": "faststart", "avoid_negative_ts": "disabled"}
 
 
 class VideoWriter:
@@ -211,6 +212,39 @@ class _File:
             if kind == b"mdat" and at <= size:
                 whole = at
         self.raw.truncate(whole)
+
+
+def move_index_forward(path):
+    """Rewrite a complete video with its index in front, so that it can be played while it loads.
+
+    Where that fails, as on a disk without room for two of it, the video stays as it is.
+    """
+    import av  # slow to import
+
+    made = f"{os.path.abspath(path)}.front"
+    try:
+        _rewrite(path, made)
+        if count_frames(made) == count_frames(path):
+            with open(made, "rb+") as file:
+                sync(file)
+            os.replace(made, path)
+    except (OSError, ValueError, av.FFmpegError):
+        pass
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(made)
+
+
+def _rewrite(path, made):
+    import av
+
+    with open(path, "rb") as file, av.open(file) as source:
+        with av.open(f"file:{made}", "w", format="mp4", options=INDEX_IN_FRONT) as target:
+            tracks = [target.add_stream_from_template(each) for each in source.streams]
+            for packet in source.demux():
+                if packet.size:
+                    packet.stream = tracks[packet.stream.index]
+                    target.mux(packet)
 
 
 def count_frames(path):

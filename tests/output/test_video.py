@@ -2,6 +2,7 @@ import contextlib
 import csv
 import errno
 import json
+import os
 
 import av
 import cv2
@@ -159,6 +160,25 @@ def test_pictures_of_other_and_odd_sizes_fit(tmp_path):
             record.add(each, each.frame.image)
     found, _ = pictures_of(tmp_path / "video.mp4")
     assert [picture.shape for picture in found] == [(48, 64, 3)] * 3
+
+
+def test_index_is_in_front_where_there_is_room(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for fails in (False, True):
+        if fails:
+            monkeypatch.setattr(video_writer, "_rewrite", refuse)
+        with open_recording(tmp_path, 10.0) as record:
+            for number in range(1, 6):
+                each = shown(number, number / 10)
+                record.add(each, each.frame.image)
+        content = (tmp_path / "video.mp4").read_bytes()
+        assert (b"moof" in content) == fails
+        assert fails or content.index(b"moov") < content.index(b"mdat")
+        found, rate = pictures_of(tmp_path / "video.mp4")
+        assert (len(found), rate) == (5, 10)
+        assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_nothing_is_left_where_no_frame_came(tmp_path):
