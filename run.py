@@ -23,7 +23,6 @@ from age_gender.live.texts import languages
 from age_gender.system import READER_HAS_LEFT
 
 COUNTDOWN = 3.0  # seconds that a visitor at a camera has after Space
-FOR_VISITORS = ("age", "interval", "gender")  # parts of labels in full screen
 
 # Imports that are slow are in the functions, so that --help and a mistyped option answer at once.
 
@@ -93,50 +92,11 @@ def get_args(argv=None):
 
 def at_window(args, session, frames, kiosk, retention, notices):
     """Show frames and act on keys until the user quits."""
-    from age_gender.live.window import NO_KEY, Window
-    from age_gender.output.placing import Memory
+    from age_gender.captures.stand import Stand
 
-    pictures = session.source is None
-    labels = None if pictures else Memory()
-    with Window("result", args.full_screen) as window:
-        for shown in frames:
-            while True:
-                kiosk.see(shown)
-                for notice in notices():
-                    kiosk.show(notice)
-                message = kiosk.message()
-                picture = drawn(args, session, shown, kiosk, window, labels)
-                key = window.show(picture, wait_for_key=pictures and message is None)
-                if key is None:
-                    return
-                taken = kiosk.press(key)
-                if not pictures or (key != NO_KEY and not taken):
-                    break
-            retention.apply()
-
-
-def drawn(args, session, shown, kiosk, window, labels):
-    """What the window shows now: the frame, mirrored or not, with the kiosk's caption."""
-    from age_gender.live.player import mirrored
-    from age_gender.live.window import PICTURE_SIZE, screen_size
-    from age_gender.output.caption import captioned
-    from age_gender.output.drawing import annotated
-
-    if session.source is None and not args.full_screen:
-        return annotated(shown, PICTURE_SIZE, kiosk.message(), args.label)
-    caption = kiosk.caption(shown.message)
-    parts = args.label or (FOR_VISITORS if args.full_screen else None)
-    if session.mirror(args.mirror):
-        shown = mirrored(shown)
-    return captioned(
-        shown,
-        caption,
-        screen_size() if args.full_screen else None,
-        parts,
-        labels,
-        kiosk.counting(),
-        kiosk.flashing(),
-    )
+    pictures, mirror = session.source is None, session.mirror(args.mirror)
+    stand = Stand(kiosk, pictures, args.full_screen, mirror, args.label)
+    stand.show(frames, retention, notices)
 
 
 def headless(args, session, frames, kiosk, retention, notices):
