@@ -14,7 +14,7 @@ from fractions import Fraction
 import cv2
 
 from age_gender.command_line import UserError, log
-from age_gender.files import sync
+from age_gender.files import replace, sync
 
 TICKS = 60000  # per second, at most 65535 in MPEG-4; they divide the usual rates
 H264 = "libx264"
@@ -227,7 +227,7 @@ def move_index_forward(path):
         if count_frames(made) == count_frames(path):
             with open(made, "rb+") as file:
                 sync(file)
-            os.replace(made, path)
+            replace(made, path)
     except (OSError, ValueError, av.FFmpegError):
         pass
     finally:
